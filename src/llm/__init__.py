@@ -1,0 +1,1 @@
+"""The SDK people work with: `from llm import LLM`."""

@@ -1,0 +1,1 @@
+"""Fast, async, wire-level clients for model servers."""
