@@ -82,7 +82,7 @@ class Environment:
         pinned = ROOT / "requirements" / (kind + ".txt")
         say("installing %s" % pinned.relative_to(ROOT))
         self.changing.touch()
-        self.pip("--require-hashes", "--requirement", pinned)
+        self.pip("--no-compile", "--require-hashes", "--requirement", pinned)  # 3 s saved; most modules are never run
         if kind != "bench":
             # A step of its own: pip refuses hashes and an editable project together.
             self.pip("--no-deps", "--no-build-isolation", "--editable", ROOT)
