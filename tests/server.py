@@ -1,4 +1,4 @@
-"""A loopback HTTP/1.1 server whose every byte the test decides, and a proxy made of it.
+r"""A loopback HTTP/1.1 server whose every byte the test decides, and a proxy made of it.
 
     with Server() as server:
         server.reply(body=b"hello")                              # a whole answer, by its Content-Length

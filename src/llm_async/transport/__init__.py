@@ -26,6 +26,8 @@ class HttpRequest(Struct, frozen=True, kw_only=True):
     headers: Mapping[str, str]
     body: bytes = b""
     limits: Limits
+    is_direct: bool = False
+    """Never through a proxy, for example to a server of this machine that the caller started itself."""
 
     def __repr__(self) -> str:  # headers hold the key, the body holds the prompt
         return f"HttpRequest({self.method} {self.url}, {len(self.body)} bytes)"
@@ -57,6 +59,13 @@ class HttpReply(Protocol):
             TransportError: it is larger than `MAX_BODY`.
             StreamInterruptedError: it was cut short.
             LLMTimeoutError: one of the request's limits ran out.
+        """
+
+    async def drain(self) -> None:
+        """Read what little may be left behind the end mark of a stream, for a moment at most (50 ms, 64 KB).
+
+        Whoever stops at the mark calls this, so that the connection can be kept. It raises nothing of its own; a
+        body that does not end within the moment is given up.
         """
 
 
