@@ -6,8 +6,8 @@ each read how long that read may take; nothing here waits.
 
 from __future__ import annotations
 
-import math
 import time
+from typing import cast
 
 from msgspec import Struct
 
@@ -36,8 +36,10 @@ class Timeouts(Struct, frozen=True, kw_only=True):
 
 def check_limit(name: str, seconds: object) -> None:
     """Refuse a limit that is not None and not a positive number; `name` is the argument's."""
+    if seconds is None:
+        return
     is_number = isinstance(seconds, (int, float)) and not isinstance(seconds, bool)
-    if seconds is not None and not (is_number and seconds > 0 and not math.isnan(seconds)):  # type: ignore[operator] # is_number says it is one
+    if not is_number or not float(cast(float, seconds)) > 0:  # written so that NaN is refused too
         raise ConfigurationError(f"{name} must be a positive number of seconds, or None for no limit; it is {seconds!r}")
 
 

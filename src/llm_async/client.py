@@ -1,0 +1,216 @@
+"""The only orchestration of this package: encode, send, decode, and try again where that is right.
+
+Written once as `async def`; it awaits nothing but its transport, and so runs on both runtimes.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import aclosing
+from typing import Any, Protocol
+
+import msgspec
+
+from llm_async.dialects import Dialect, HttpCall, Profile
+from llm_async.errors import (
+    LLMTimeoutError,
+    ModelRequestError,
+    StatusError,
+    StreamInterruptedError,
+    TransportError,
+)
+from llm_async.models.event import Failed, Opened
+from llm_async.models.request import ModelRequest
+from llm_async.models.response import Assembler, Reply, Response, to_response
+from llm_async.reading import Decoded, StreamReading
+from llm_async.retry import RetryPolicy, next_delay, retry_after
+from llm_async.timeouts import Limits
+from llm_async.transport import HttpReply, HttpRequest, Transport
+
+Batches = AsyncGenerator[list[Decoded], None]
+"""What one network read brought, list by list: the hot path pays for a hand-over per read, not per event."""
+
+class Endpoint(Protocol):
+    """What a client must know of a provider."""
+
+    @property
+    def dialect(self) -> Dialect: ...
+
+    @property
+    def profile(self) -> Profile: ...
+
+    def address(self, call: HttpCall, headers: Mapping[str, str], limits: Limits) -> HttpRequest:
+        """Return the HTTP request that carries `call` to this provider."""
+        ...
+
+    def redact(self, text: str) -> str:
+        """Return `text` without the provider's secrets."""
+        ...
+
+
+class Client:
+    """Asks one provider over one transport. Holds no state between calls."""
+
+    def __init__(self, endpoint: Endpoint, transport: Transport, retry: RetryPolicy) -> None:
+        self.endpoint, self.transport, self.retry = endpoint, transport, retry
+
+    def stream(self, request: ModelRequest, limits: Limits, *, stream: bool = True) -> Batches:
+        """Yield what the model says, one list a network read.
+
+        Args:
+            stream: whether the server is asked to stream. A whole answer is one list; a server that answers in
+                the other way than it was asked is understood all the same.
+
+        Raises:
+            ConfigurationError: the request can never work; nothing was sent.
+            ModelRequestError: it failed, for good or after the last attempt.
+            LLMTimeoutError: one of `limits` ran out.
+        """
+        call = self.endpoint.dialect.encode_request(request, self.endpoint.profile, stream=stream)
+
+        def read(reply: HttpReply) -> Batches:
+            if _is_stream(reply, expected=stream):
+                return self._read_stream(reply, limits, call.warnings)
+            return self._read_whole(reply, call.warnings)
+
+        return self._attempts(call, request.headers, limits, read)
+
+    async def complete(self, request: ModelRequest, limits: Limits) -> Response:
+        """Return the model's whole reply. Raises what `stream` raises, with what had arrived in `.partial`."""
+        assembler, body = Assembler(), b""
+        try:
+            async with aclosing(self.stream(request, limits, stream=False)) as batches:
+                async for batch in batches:
+                    for body, events in batch:  # noqa: B007 - the last one is the body
+                        assembler.feed(events)
+        except (ModelRequestError, LLMTimeoutError) as error:
+            error.partial = self.rebuilt(assembler.reply())
+            raise
+        reply = assembler.reply()
+        try:
+            original = msgspec.json.decode(body)
+        except msgspec.DecodeError:
+            return self.rebuilt(reply)  # the server streamed although it was not asked to: that was its end mark
+        message = self.endpoint.dialect.message_in(original)
+        if message is None:
+            return self.rebuilt(reply)
+        return to_response(reply, message=message, body=original, issuer=self.endpoint.dialect.NAME)
+
+    async def fetch(self, call: HttpCall, headers: Mapping[str, str], limits: Limits) -> bytes:
+        """Return the body of the answer to any call, with the same errors and retries."""
+
+        async def read(reply: HttpReply) -> Batches:
+            yield [(await reply.read(), [])]
+
+        body = b""
+        async with aclosing(self._attempts(call, headers, limits, read)) as batches:
+            async for batch in batches:
+                body = batch[0][0]
+        return body
+
+    def rebuilt(self, reply: Reply) -> Response:
+        """Return the response that a streamed reply amounts to."""
+        dialect = self.endpoint.dialect
+        body = dialect.rebuild_body(reply)
+        return to_response(reply, message=dialect.message_in(body), body=body, issuer=dialect.NAME)
+
+    async def _attempts(
+        self, call: HttpCall, headers: Mapping[str, str], limits: Limits, read: Callable[[HttpReply], Batches]
+    ) -> Batches:
+        """Send the call until an answer comes; from the first list that was handed on there is no way back."""
+        attempt = 0
+        while True:
+            attempt += 1
+            handed_on = False
+            try:
+                async with self.transport.open(self.endpoint.address(call, headers, limits)) as reply:
+                    if reply.status >= 300:
+                        raise await self._status_error(reply)
+                    async with aclosing(read(reply)) as batches:
+                        async for batch in batches:
+                            handed_on = True
+                            yield batch
+                return
+            except LLMTimeoutError as error:
+                error.attempts = attempt
+                raise
+            except ModelRequestError as error:
+                error.attempts = attempt
+                self._redact(error)
+                delay = next_delay(self.retry, attempt=attempt, error=error, jitter=random.random())  # noqa: S311 - spreads load, keeps no secret
+                if handed_on or delay is None or not _time_for(delay, limits):
+                    raise
+            await self.transport.sleep(delay)
+
+    async def _read_whole(self, reply: HttpReply, warnings: tuple[str, ...]) -> Batches:
+        body = await reply.read()
+        events = self.endpoint.dialect.decode_response(body)
+        if type(events[-1]) is Failed:
+            raise events[-1].error
+        yield [(b"", [_opened(reply, warnings)]), (body, events)]
+
+    async def _read_stream(self, reply: HttpReply, limits: Limits, warnings: tuple[str, ...]) -> Batches:
+        reading = StreamReading(self.endpoint.dialect, _opened(reply, warnings), limits)
+        async with aclosing(reply.chunks()) as chunks:
+            at_end = False
+            while not (at_end or reading.ended):
+                try:
+                    chunk = await anext(chunks, b"")
+                except (StreamInterruptedError, LLMTimeoutError):
+                    if reading.finished:  # the reply is whole: a connection that breaks now takes nothing from it
+                        return
+                    raise
+                at_end = not chunk
+                batch = reading.flush() if at_end else reading.feed(chunk)
+                if batch:
+                    yield batch
+                if reading.failure is not None:
+                    raise reading.failure
+        if reading.ended:
+            await reply.drain()
+
+    async def _status_error(self, reply: HttpReply) -> StatusError:
+        if reply.status < 400:
+            where = reply.headers.get("location", "nowhere")
+            return StatusError(
+                f"the server redirects to {where!r} (HTTP {reply.status}), which is not followed; give it as base_url",
+                status_code=reply.status,
+            )
+        try:
+            body = await reply.read()
+        except ModelRequestError:
+            body = b""  # the status alone says enough
+        error = self.endpoint.dialect.decode_error(reply.status, reply.headers, body)
+        error.retry_after = retry_after(reply.headers, now=time.time())
+        return error
+
+    def _redact(self, error: ModelRequestError) -> None:
+        """Take the key out of an error: some servers echo it."""
+        error.args = tuple(self.endpoint.redact(text) if isinstance(text, str) else text for text in error.args)
+        if isinstance(error, StatusError) and error.body is not None:
+            error.body = self.endpoint.redact(error.body)
+
+
+def _opened(reply: HttpReply, warnings: tuple[str, ...]) -> Opened:
+    return Opened(reply.headers.get("x-request-id") or reply.headers.get("request-id"), warnings)
+
+
+def _is_stream(reply: HttpReply, *, expected: bool) -> bool:
+    """Return whether the body is a stream of events, whatever was asked for.
+
+    Raises:
+        TransportError: it is a web page, so that no model server answered.
+    """
+    kind = reply.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind == "text/html":
+        raise TransportError("a web page came instead of an answer; is base_url the address of a model server?")
+    if kind == "text/event-stream":
+        return True
+    return expected and kind != "application/json"
+
+
+def _time_for(delay: float, limits: Limits) -> bool:
+    at, _ = limits.deadline()
+    return at is None or time.monotonic() + delay < at

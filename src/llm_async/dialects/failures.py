@@ -1,0 +1,123 @@
+"""Errors as servers report them, whichever envelope they put them in.
+
+Six are on record: OpenAI's `{"error": {message, type, param, code}}`; Anthropic's `{"type": "error", "error": …,
+"request_id"}`; Google's `{"error": {code: int, status, details}}`; xAI's `{"code", "error": "text"}`; Mistral's
+`{"detail": "text"}` and `{"object": "error", "message"}`; OpenRouter's, which holds the provider's own as text in
+`metadata.raw`. The status is not reliable: a conversation that is too long is a 400, 413 or 429.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from llm_async.errors import (
+    AuthenticationError,
+    ContextLengthError,
+    InvalidRequestError,
+    NotFoundError,
+    OverloadedError,
+    RateLimitError,
+    StatusError,
+)
+from llm_async.retry import is_retryable
+
+_TOO_LONG = re.compile(
+    r"context[ _-]?(length|window|size)|maximum context|prompt is too long|input (is )?too long"
+    r"|too many (input )?tokens|exceeds? (the )?(maximum|max|available).{0,40}(tokens|context)"
+    r"|input token count.{0,40}exceeds",
+    re.IGNORECASE,
+)
+
+_OVERLOADED_WORDS = frozenset(
+    {"overloaded_error", "overloaded", "server_error", "api_error", "internal_server_error", "service_unavailable"}
+)
+
+
+def status_error(status: int, headers: Mapping[str, str], body: bytes) -> StatusError:
+    """Return the error that an answer of status 400 or above reports, JSON or not."""
+    text = body.decode("utf-8", "replace").strip()
+    envelope = _object(text)
+    if envelope is None:
+        said = " ".join(re.sub(r"<[^>]*>", " ", text).split())[:300]  # proxies answer with pages of HTML
+        return _error(said or "no explanation", None, status, headers, text)
+    message, code = read_envelope(envelope)
+    return _error(message, code, status, headers, text)
+
+
+def error_inside_answer(envelope: Mapping[str, Any], body: bytes) -> StatusError:
+    """Return the error that an answer of status 200, or an event of its stream, holds in an envelope."""
+    message, code = read_envelope(envelope)
+    return _error(message, code, _numeric_status(envelope, code), {}, body.decode("utf-8", "replace"))
+
+
+def read_envelope(envelope: Mapping[str, Any]) -> tuple[str, str | None]:
+    """Return the message and the server's own word for an error."""
+    error = envelope.get("error", envelope)
+    if isinstance(error, str):
+        return error, _word(envelope.get("code"))
+    if not isinstance(error, Mapping):
+        error = envelope
+    message = error.get("message") or error.get("detail") or error.get("error") or envelope.get("message")
+    if not isinstance(message, str):
+        message = msgspec.json.encode(message if message is not None else envelope).decode()[:300]
+    code = _word(error.get("code")) or _word(error.get("type")) or _word(error.get("status"))
+    metadata = error.get("metadata")
+    raw = metadata.get("raw") if isinstance(metadata, Mapping) else None
+    if isinstance(raw, str) and raw and raw != message:
+        inner = _object(raw)
+        message = f"{message}: {read_envelope(inner)[0] if inner else raw[:300]}"
+    return message, code
+
+
+def _error(
+    message: str, code: str | None, status: int | None, headers: Mapping[str, str], body: str
+) -> StatusError:
+    shown = f"{message} (HTTP {status})" if status else message
+    return _class_of(status, code, message)(
+        shown,
+        body=body,
+        status_code=status,
+        code=code,
+        request_id=headers.get("x-request-id") or headers.get("request-id"),
+        retryable=is_retryable(status, headers) if status else code in _OVERLOADED_WORDS,
+    )
+
+
+def _class_of(status: int | None, code: str | None, message: str) -> type[StatusError]:
+    if status not in (401, 403, 404) and (code == "context_length_exceeded" or _TOO_LONG.search(message)):
+        return ContextLengthError
+    if status in (401, 403) or code in ("invalid_api_key", "authentication_error"):
+        return AuthenticationError
+    if status == 404:
+        return NotFoundError
+    if status == 429 or code in ("rate_limit_exceeded", "rate_limit_error", "insufficient_quota"):
+        return RateLimitError
+    if (status is not None and status >= 500) or code in _OVERLOADED_WORDS:
+        return OverloadedError
+    return InvalidRequestError if status is not None else StatusError
+
+
+def _numeric_status(envelope: Mapping[str, Any], code: str | None) -> int | None:
+    """Return the status that an error inside a 200 claims, if it claims one."""
+    error = envelope.get("error")
+    claims = (error.get("status_code"), error.get("code")) if isinstance(error, Mapping) else ()
+    for claim in (*claims, envelope.get("status_code"), code):
+        if isinstance(claim, (int, str)) and str(claim).isdecimal() and 400 <= int(claim) <= 599:
+            return int(claim)
+    return None
+
+
+def _word(value: object) -> str | None:
+    return str(value) if isinstance(value, (str, int)) and not isinstance(value, bool) and value != "" else None
+
+
+def _object(text: str) -> dict[str, Any] | None:
+    try:
+        value = msgspec.json.decode(text.encode())
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None

@@ -1,0 +1,462 @@
+"""OpenAI's Chat Completions, and what the many servers that imitate it make of it.
+
+Requests as in https://platform.openai.com/docs/api-reference/chat; replies as recorded from 24 servers up to
+2026-11. Imitations leave out indices, ids and types, send null, empty text or placeholders where nothing is meant,
+put reasoning into one of five places, and report errors inside a 200 and in the middle of a stream.
+
+Addresses and keys are in `llm_async.providers`; putting deltas together is in `llm_async.models.response`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from llm_async.dialects import HttpCall, Profile
+from llm_async.dialects.failures import error_inside_answer, status_error
+from llm_async.errors import ConfigurationError, StatusError, WireFormatError
+from llm_async.models.event import (
+    EndMark,
+    Failed,
+    Finished,
+    FinishReason,
+    ModelEvent,
+    Opaque,
+    ReasoningDelta,
+    Refusal,
+    Started,
+    TextDelta,
+    ToolCallDelta,
+    Usage,
+    UsageReport,
+)
+from llm_async.models.message import Image, Item, Message, Native, Text
+from llm_async.models.request import ModelRequest, ToolLike
+from llm_async.models.response import Reply
+from llm_async.models.tool import Tool
+from llm_async.models.tool_call import ToolResult
+from llm_async.sse import ServerSentEvent
+
+NAME = "openai_chat"
+
+# ---------------------------------------------------------------------------------------------- requests
+
+
+def encode_request(request: ModelRequest, profile: Profile, *, stream: bool) -> HttpCall:
+    """Return the call that says `request`.
+
+    Raises:
+        ConfigurationError: a value in it has no JSON.
+    """
+    body: dict[str, Any] = {"model": request.model, "messages": [_encode_item(item) for item in request.messages]}
+    tools, choice = _narrowed(request) if profile.tool_choice == "words" else (request.tools, request.tool_choice)
+    if tools:
+        body["tools"] = [_encode_tool(tool) for tool in tools]
+    if choice is not None:
+        body["tool_choice"] = choice
+    if request.response_schema is not None:
+        schema = request.response_schema
+        described = {"name": schema.name, "description": schema.description, "schema": schema.schema}
+        body["response_format"] = {
+            "type": "json_schema",
+            "json_schema": {key: value for key, value in described.items() if value is not None}
+            | ({} if schema.strict is None else {"strict": schema.strict}),
+        }
+    for name, value in request.sampling.given().items():
+        body[profile.max_tokens if name == "max_tokens" else name] = value
+    if stream:
+        body["stream"] = True
+        if profile.stream_usage:
+            body["stream_options"] = {"include_usage": True}
+    body.update(request.extra)
+    try:
+        return HttpCall(path="/chat/completions", body=msgspec.json.encode(body))
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ConfigurationError(f"the request cannot be written as JSON: {error}") from error
+
+
+def encode_tool_result(result: ToolResult) -> dict[str, Any]:
+    """Return the message that carries a tool's result."""
+    return {"role": "tool", "tool_call_id": result.id, "content": result.text}
+
+
+def _encode_item(item: Item) -> Any:
+    if isinstance(item, ToolResult):
+        return encode_tool_result(item)
+    if item.original is not None and item.issuer in ("", NAME):
+        return item.original
+    message: dict[str, Any] = {"role": item.role, "content": _encode_content(item)}
+    if item.tool_calls:
+        message["content"] = message["content"] or None
+        message["tool_calls"] = [
+            {"id": call.id, "type": "function", "function": call.function} for call in item.tool_calls
+        ]
+    return message
+
+
+def _encode_content(message: Message) -> Any:
+    if isinstance(message.content, str):
+        return message.content
+    parts: list[Any] = []
+    for part in message.content:
+        match part:
+            case Text(text):
+                parts.append({"type": "text", "text": text})
+            case Image(url):
+                parts.append({"type": "image_url", "image_url": {"url": url}})
+            case Native(value):
+                parts.append(value)
+            case _:
+                parts.append(part)
+    return parts
+
+
+def _encode_tool(tool: ToolLike) -> Any:
+    if not isinstance(tool, Tool):
+        return tool
+    function: dict[str, Any] = {"name": tool.name, "description": tool.description, "parameters": tool.schema}
+    if tool.strict is not None:
+        function["strict"] = tool.strict
+    return {"type": "function", "function": function}
+
+
+def _narrowed(request: ModelRequest) -> tuple[tuple[ToolLike, ...], Any]:
+    """Return tools and choice for a server that does not know how to choose: it is shown only what it may use."""
+    choice = request.tool_choice
+    if choice == "none":
+        return (), None
+    if not isinstance(choice, Mapping):
+        return request.tools, choice
+    name = (choice.get("function") or {}).get("name")
+    return tuple(tool for tool in request.tools if _tool_name(tool) == name), "required"
+
+
+def _tool_name(tool: ToolLike) -> Any:
+    return tool.name if isinstance(tool, Tool) else (tool.get("function") or {}).get("name")
+
+
+# ----------------------------------------------------------------------------------------------- replies
+
+
+class _Function(Struct, gc=False):
+    name: str | None = None
+    arguments: str | dict[str, Any] | None = None  # Ollama's own shape, an object, comes through gateways
+
+
+class _ToolCall(Struct, gc=False):
+    index: int | None = None  # left out by some imitations, which then send whole calls
+    id: str | None = None
+    function: _Function | None = None
+
+
+class _Said(Struct, gc=False):
+    """A delta of a stream, or the message of a whole answer."""
+
+    role: str | None = None
+    content: str | list[Any] | None = None
+    reasoning_content: str | None = None  # DeepSeek, xAI, Alibaba, Z.ai, llama.cpp
+    reasoning: str | None = None  # OpenRouter, Groq, Ollama, vLLM
+    reasoning_text: str | None = None
+    reasoning_details: list[Any] | None = None  # OpenRouter
+    refusal: str | None = None
+    tool_calls: list[_ToolCall] | None = None
+    function_call: _Function | None = None  # the time before tool_calls
+    annotations: list[Any] | None = None
+    images: list[Any] | None = None
+    audio: Any = None
+    extra_content: Any = None  # Gemini's thought signature
+
+
+class _Choice(Struct, gc=False):
+    index: int | None = None
+    delta: _Said | None = None
+    finish_reason: str | None = None
+    error: Any = None  # OpenRouter
+
+
+class _Chunk(Struct, gc=False):
+    choices: list[_Choice] | None = None
+    usage: Any = None
+    error: Any = None
+    x_groq: Any = None
+
+
+class _WholeChoice(Struct):
+    index: int | None = None
+    message: _Said | None = None
+    finish_reason: str | None = None
+    error: Any = None
+
+
+class _Completion(Struct):
+    id: str | None = None
+    model: str | None = None
+    choices: list[_WholeChoice] | None = None
+    usage: Any = None
+    error: Any = None
+
+
+class _Head(Struct):
+    """What a chunk says beside its deltas; read again from the few chunks where it matters."""
+
+    id: str | None = None
+    model: str | None = None
+
+
+_decode_chunk = msgspec.json.Decoder(_Chunk).decode
+_decode_head = msgspec.json.Decoder(_Head).decode
+_decode_completion = msgspec.json.Decoder(_Completion).decode
+_decode_any = msgspec.json.Decoder().decode
+
+
+def decode_stream_event(event: ServerSentEvent) -> list[ModelEvent]:
+    """Return what one event of a streamed answer says, maybe nothing.
+
+    Raises:
+        WireFormatError: it is none.
+    """
+    data = event.data
+    try:
+        chunk = _decode_chunk(data)
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+        return _decode_unreadable(data, error)
+    events: list[ModelEvent] = []
+    choices = chunk.choices
+    if choices:
+        choice = choices[0]
+        if choice.index:  # n > 1: the others are in `.original`
+            choice = next((other for other in choices if not other.index), _Choice())
+        said = choice.delta
+        if said is not None:
+            if said.role is not None:
+                _say_head(data, events)
+            _say(said, events)
+        if choice.finish_reason is not None:
+            _say_head(data, events)
+            if choice.finish_reason:  # Snowflake sends "" in every chunk
+                events.append(Finished(_finish_reason(choice.finish_reason), choice.finish_reason))
+        if choice.error:
+            events.append(Failed(error_inside_answer({"error": choice.error}, data)))
+    if chunk.usage:
+        _say_usage(chunk.usage, events)
+    if chunk.x_groq is not None and isinstance(chunk.x_groq, dict) and chunk.x_groq.get("usage"):
+        _say_usage(chunk.x_groq["usage"], events)
+    if chunk.error or event.event == "error":
+        events.append(Failed(error_inside_answer(_decode_any(data), data)))
+    return events
+
+
+def decode_response(body: bytes) -> list[ModelEvent]:
+    """Return what a whole answer says: the events that its stream would have had.
+
+    Raises:
+        WireFormatError: it is none.
+    """
+    try:
+        completion = _decode_completion(body)
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+        raise _unreadable(body, error) from error
+    choice = (completion.choices or [_WholeChoice()])[0]
+    events: list[ModelEvent] = [Started(completion.id or "", completion.model or "")]
+    if choice.message is not None:
+        _say(choice.message, events, whole=True)
+    if choice.finish_reason:
+        events.append(Finished(_finish_reason(choice.finish_reason), choice.finish_reason))
+    if completion.usage:
+        _say_usage(completion.usage, events)
+    failure = completion.error or choice.error
+    if failure:
+        events.append(Failed(error_inside_answer({"error": failure}, body)))
+    elif choice.message is None:
+        envelope = _decode_any(body)
+        if isinstance(envelope, dict) and ("detail" in envelope or envelope.get("object") == "error"):
+            return [Failed(error_inside_answer(envelope, body))]
+        raise WireFormatError(NAME, "$.choices[0].message", body)
+    return events
+
+
+def decode_error(status: int, headers: Mapping[str, str], body: bytes) -> StatusError:
+    """Return the error that an answer of status 400 or above reports."""
+    return status_error(status, headers, body)
+
+
+def _say(said: _Said, events: list[ModelEvent], *, whole: bool = False) -> None:
+    """Append what a delta or a message says."""
+    # Servers that send two of these fields send the same text in both.
+    reasoning = said.reasoning_content or said.reasoning or said.reasoning_text
+    if reasoning:
+        events.append(ReasoningDelta(reasoning))
+    if said.reasoning_details:
+        if not reasoning:
+            _say_details(said.reasoning_details, events)
+        events.append(Opaque("reasoning_details", said.reasoning_details))
+    content = said.content
+    if content:
+        if type(content) is str:
+            events.append(TextDelta(content))
+        else:
+            _say_parts(content, events)  # type: ignore[arg-type] # mypy does not narrow by `type(x) is`
+    if said.refusal:
+        events.append(Refusal(said.refusal))
+    if said.tool_calls:
+        for call in said.tool_calls:
+            _say_call(call, events, whole=whole)
+    if said.function_call is not None and (said.function_call.name or said.function_call.arguments):
+        _say_call(_ToolCall(index=None if whole else 0, function=said.function_call), events, whole=whole)
+    if said.annotations:
+        events.append(Opaque("annotations", said.annotations))
+    if said.images:
+        events.append(Opaque("images", said.images))
+    if said.audio and (not isinstance(said.audio, dict) or said.audio.get("data") or said.audio.get("id")):
+        events.append(Opaque("audio", said.audio))
+    if said.extra_content:
+        events.append(Opaque("extra_content", said.extra_content))
+
+
+def _say_call(call: _ToolCall, events: list[ModelEvent], *, whole: bool) -> None:
+    function = call.function or _Function()
+    arguments = function.arguments or ""
+    if not isinstance(arguments, str):
+        arguments = msgspec.json.encode(arguments).decode()
+    if not (call.id or function.name or arguments):
+        return
+    key = None if whole else call.index
+    events.append(ToolCallDelta(key=key, id=call.id or "", name=function.name or "", arguments=arguments))
+
+
+def _say_parts(content: list[Any], events: list[ModelEvent]) -> None:
+    """Append what a content list says: Mistral puts its reasoning there."""
+    for part in content:
+        if isinstance(part, str):
+            events.append(TextDelta(part))
+        elif not isinstance(part, dict):
+            continue
+        elif isinstance(text := part.get("text"), str):
+            events.append(ReasoningDelta(text) if part.get("type") == "reasoning" else TextDelta(text))
+        elif isinstance(thinking := part.get("thinking"), list):
+            texts = [inner.get("text") for inner in thinking if isinstance(inner, dict)]
+            events.append(ReasoningDelta("".join(text for text in texts if isinstance(text, str))))
+        elif isinstance(thinking, str):
+            events.append(ReasoningDelta(thinking))
+    events.append(Opaque("content", content))
+
+
+def _say_details(details: list[Any], events: list[ModelEvent]) -> None:
+    for detail in details:
+        text = (detail.get("text") or detail.get("summary")) if isinstance(detail, dict) else None
+        if isinstance(text, str):
+            events.append(ReasoningDelta(text))
+
+
+def _say_head(data: bytes, events: list[ModelEvent]) -> None:
+    head = _decode_head(data)
+    events.append(Started(head.id or "", head.model or ""))
+
+
+def _say_usage(usage: Any, events: list[ModelEvent]) -> None:
+    if isinstance(usage, dict):
+        events.append(UsageReport(_read_usage(usage), usage))
+
+
+def _read_usage(usage: dict[str, Any]) -> Usage:
+    prompt, completion, total = (_count(usage, f"{name}_tokens") for name in ("prompt", "completion", "total"))
+    prompt_details = usage.get("prompt_tokens_details") or {}
+    completion_details = usage.get("completion_tokens_details") or {}
+    reasoning = _count(completion_details, "reasoning_tokens")
+    if reasoning is None:
+        reasoning = _count(usage, "reasoning_tokens")
+    # xAI leaves reasoning out of completion_tokens, and counts it in the total.
+    if reasoning and completion is not None and total == (prompt or 0) + completion + reasoning:
+        completion += reasoning
+    cached = _count(prompt_details, "cached_tokens")
+    if cached is None:
+        cached = _count(usage, "prompt_cache_hit_tokens")  # DeepSeek
+    return Usage(
+        input_tokens=prompt,
+        cached_tokens=cached,
+        cache_write_tokens=_count(prompt_details, "cache_write_tokens"),
+        output_tokens=completion,
+        reasoning_tokens=reasoning,
+    )
+
+
+def _count(counts: Any, name: str) -> int | None:
+    value = counts.get(name) if isinstance(counts, dict) else None
+    return int(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None
+
+
+_REASONS: dict[str, FinishReason] = {
+    "stop": "stop",
+    "eos": "stop",  # Together
+    "end_turn": "stop",
+    "length": "length",
+    "max_tokens": "length",
+    "model_length": "length",  # Mistral
+    "tool_calls": "tool_calls",
+    "function_call": "tool_calls",
+    "content_filter": "content_filter",
+    "error": "error",
+}
+
+
+def _finish_reason(word: str) -> FinishReason:
+    return _REASONS.get(word, "other")
+
+
+def _decode_unreadable(data: bytes, error: Exception) -> list[ModelEvent]:
+    """Return what an event that is no chunk says: the end mark, or an error in a shape of its own."""
+    if data.strip() == b"[DONE]":
+        return [EndMark()]
+    try:
+        value = _decode_any(data)
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        raise _unreadable(data, error) from error
+    if isinstance(value, dict) and value.get("error"):
+        return [Failed(error_inside_answer(value, data))]
+    raise _unreadable(data, error) from error
+
+
+def _unreadable(data: bytes, error: Exception) -> WireFormatError:
+    # msgspec ends its sentence with the path: "Expected `str`, got `int` - at `$.choices[0].delta`".
+    path = str(error).partition(" - at `")[2].rstrip("`")
+    return WireFormatError(NAME, path or "$", data)
+
+
+# --------------------------------------------------------------------------- a streamed reply, put together
+
+
+def message_in(body: Any) -> Any:
+    """Return the model's message out of a whole answer, decoded: what is sent back of it."""
+    choices = body.get("choices") if isinstance(body, dict) else None
+    message = choices[0].get("message") if choices else None
+    # Some servers leave the role out or null, and refuse the message without it when it comes back.
+    return message | {"role": message.get("role") or "assistant"} if isinstance(message, dict) else None
+
+
+def rebuild_body(reply: Reply) -> dict[str, Any]:
+    """Return the reply as the whole answer would have been, had it not been streamed."""
+    choice = {"index": 0, "message": _rebuild_message(reply), "finish_reason": reply.word or None}
+    body = {"id": reply.id, "object": "chat.completion", "model": reply.model, "choices": [choice]}
+    return body if reply.usage_original is None else body | {"usage": reply.usage_original}
+
+
+def _rebuild_message(reply: Reply) -> dict[str, Any]:
+    message: dict[str, Any] = {"role": "assistant", "content": reply.text or None}
+    if reply.reasoning:
+        message["reasoning_content"] = reply.reasoning
+    if reply.refusal:
+        message["refusal"] = reply.refusal
+    if reply.tool_calls:
+        message["tool_calls"] = [
+            {"id": call.id, "type": "function", "function": call.function} for call in reply.tool_calls
+        ]
+    message |= reply.opaque
+    if "content" in reply.opaque:  # a list of parts; what was streamed as plain text comes after them
+        parts = reply.opaque["content"]
+        told = "".join(part["text"] for part in parts if isinstance(part, dict) and isinstance(part.get("text"), str))
+        rest = reply.text.removeprefix(told)
+        message["content"] = [*parts, {"type": "text", "text": rest}] if rest else parts
+    return message

@@ -1,0 +1,143 @@
+"""One message of a conversation, and the dicts that users write instead.
+
+The neutral shape is OpenAI Chat's: roles `system`, `developer`, `user`, `assistant` and `tool`; content as text or
+as parts `text`, `image_url`, `input_audio` and `file`. Any dict with a role is accepted, for other shapes are some
+provider's own and go back to it as they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from msgspec import Struct
+
+from llm_async.errors import ConfigurationError
+from llm_async.models.tool_call import ToolCall, ToolResult
+
+
+class Text(Struct, frozen=True, tag="text"):
+    """A piece of text."""
+
+    text: str
+
+
+class Image(Struct, frozen=True, tag="image"):
+    """A picture: an address, or its bytes as a `data:` URL."""
+
+    url: str
+
+
+class Native(Struct, frozen=True, tag="native"):
+    """Any other part, such as a sound or a document, as it was given."""
+
+    value: Any
+
+
+Part = Text | Image | Native
+
+
+class Message(Struct, frozen=True):
+    """One message, from a user, a model or the application.
+
+    `Message("user", "Hello")` is the same as `{"role": "user", "content": "Hello"}`.
+    """
+
+    role: str
+
+    content: str | Sequence[Part | Mapping[str, Any]] = ""
+    """The text, or parts. A model's is always text; "" if it said none."""
+
+    reasoning: str = ""
+    """What the model thought before it answered, as far as the server shows it."""
+
+    tool_calls: Sequence[ToolCall] = ()
+    """The calls the model asks for, in its order."""
+
+    original: Any = None
+    """The message in the shape of whoever made it: the provider's for a reply, the caller's dict for a dict."""
+
+    issuer: str = ""
+    """Whose own shape `original` has, by name of the dialect; "" for the neutral shape."""
+
+    refusal: str = ""
+    """Why the model would not answer."""
+
+
+Item = Message | ToolResult
+"""What a conversation consists of."""
+
+MessageLike = Message | ToolResult | Mapping[str, Any]
+"""What callers may write for a message."""
+
+
+def as_items(messages: str | Iterable[MessageLike]) -> tuple[Item, ...]:
+    """Return the conversation in one shape. Nothing that was passed in is changed.
+
+    Args:
+        messages: messages, dicts of the neutral or of some provider's own shape, or a plain text, which is one
+            user message.
+
+    Raises:
+        ConfigurationError: something in it is no message; the text names it, for example `messages[3]`.
+    """
+    if isinstance(messages, str):
+        return (Message("user", messages),)
+    if isinstance(messages, (Mapping, bytes, Message, ToolResult)) or not isinstance(messages, Iterable):
+        raise ConfigurationError(f"messages must be a list of messages or a string; it is a {type(messages).__name__}")
+    items = tuple(_as_item(message, f"messages[{index}]") for index, message in enumerate(messages))
+    if not items:
+        raise ConfigurationError("messages is empty; a request needs at least one message")
+    return items
+
+
+def _as_item(message: object, where: str) -> Item:
+    if isinstance(message, (Message, ToolResult)):
+        return message
+    if not isinstance(message, Mapping):
+        raise ConfigurationError(f"{where} must be a dict or a Message; it is a {type(message).__name__}")
+    role = message.get("role")
+    if role is None and "type" in message:
+        # An item of OpenAI's Responses format, such as function_call_output; its dialect knows it.
+        return Message("", original=message)
+    if not isinstance(role, str) or not role:
+        raise ConfigurationError(f"{where} needs a role, such as 'user'; it has {role!r}")
+    content = message.get("content")
+    if role == "tool" and isinstance(content, str) and isinstance(message.get("tool_call_id"), str):
+        return Message(role, content, original=message)
+    if content is None or isinstance(content, str):
+        return Message(role, content or "", original=message)
+    if isinstance(content, Mapping) or not isinstance(content, Sequence):
+        raise ConfigurationError(
+            f"{where}.content must be text or a list of parts; it is a {type(content).__name__}"
+        )
+    parts = tuple(_as_part(part, f"{where}.content[{index}]") for index, part in enumerate(content))
+    return Message(role, parts, original=message)
+
+
+def _as_part(part: object, where: str) -> Part:
+    if isinstance(part, (Text, Image, Native)):
+        return part
+    if isinstance(part, str):
+        return Text(part)
+    if not isinstance(part, Mapping):
+        raise ConfigurationError(f"{where} must be a dict; it is a {type(part).__name__}")
+    kind = part.get("type")
+    if kind == "text":
+        text = part.get("text")
+        if not isinstance(text, str):
+            raise ConfigurationError(f"{where}.text must be a string; it is a {type(text).__name__}")
+        return Text(text)
+    if kind == "image_url":
+        image = part.get("image_url")
+        url = image.get("url") if isinstance(image, Mapping) else image
+        if not isinstance(url, str) or not url:
+            raise ConfigurationError(f"{where}.image_url must be an address or {{'url': …}}; it is {_kind(image)}")
+        if url[:5].lower() == "file:":
+            raise ConfigurationError(f"{where}.image_url is a file: address; files of this machine are never read")
+        return Image(url)
+    return Native(part)
+
+
+def _kind(value: object) -> str:
+    return "missing" if value is None else f"a {type(value).__name__}"

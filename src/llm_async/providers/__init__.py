@@ -1,0 +1,7 @@
+"""Model servers: addresses, keys and headers. Nothing here opens a connection by being imported."""
+
+from llm_async.providers.base import BaseProvider
+from llm_async.providers.openai import OpenAIProvider
+from llm_async.providers.registry import provider_for, register_provider
+
+__all__ = ["BaseProvider", "OpenAIProvider", "provider_for", "register_provider"]

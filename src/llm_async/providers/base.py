@@ -1,0 +1,360 @@
+"""What every provider does, once: a configuration, and the calls that go out with it.
+
+A provider of one's own is a subclass that names an address and a dialect. It opens nothing until the first request.
+"""
+
+from __future__ import annotations
+
+import inspect
+import os
+from collections.abc import Awaitable, Callable, Mapping
+from ssl import SSLContext
+from typing import Any, ClassVar, Literal, overload
+from urllib.parse import urlsplit
+
+import msgspec
+
+from llm_async.client import Client
+from llm_async.dialects import Dialect, HttpCall, Profile
+from llm_async.errors import ConfigurationError, ToolExecutionError, WireFormatError
+from llm_async.models.message import MessageLike
+from llm_async.models.request import ModelRequest, ToolLike
+from llm_async.models.response import Response
+from llm_async.models.response_schema import ResponseSchema
+from llm_async.models.tool_call import ToolCall, ToolResult
+from llm_async.retry import RetryPolicy
+from llm_async.stream import Stream
+from llm_async.timeouts import Limits, Timeouts, check_limit
+from llm_async.transport import HttpRequest, Transport
+
+Messages = str | list[MessageLike] | tuple[MessageLike, ...]
+"""A conversation, or a plain text, which is one user message."""
+
+
+class BaseProvider:
+    """One model server: its address, its key, and what it speaks.
+
+    A subclass sets the class attributes; nothing else is needed for a server that speaks a known format.
+    """
+
+    name: ClassVar[str] = "base"
+    """What errors call it."""
+
+    dialect: ClassVar[Dialect]
+    default_base_url: ClassVar[str] = ""
+    base_url_variables: ClassVar[tuple[str, ...]] = ()
+    key_variables: ClassVar[tuple[str, ...]] = ()
+    """Environment variables that may hold the key, the first one that is set counts."""
+
+    profile: Profile = Profile()
+
+    def __init__(
+        self,
+        api_key: str | None = None,
+        base_url: str | None = None,
+        *,
+        retry_config: RetryPolicy | None = None,
+        timeout: float | None = 600.0,
+        timeouts: Timeouts | None = None,
+        default_headers: Mapping[str, str] | None = None,
+        proxy: str | None = None,
+        ssl_context: SSLContext | None = None,
+        transport: Transport | None = None,
+    ) -> None:
+        """Check the configuration; nothing is opened.
+
+        Args:
+            api_key: the key; None takes it from the environment, "" sends none, for servers that want none.
+            base_url: where the server is, used as it is; None takes it from the environment, else the default.
+            retry_config: when a failed request is made again.
+            timeout: limit of a whole call, in seconds; None means none.
+            timeouts: limits within a call.
+            default_headers: sent with every request.
+            proxy: address of an HTTP proxy; None follows the environment.
+            ssl_context: how TLS connections are checked; None trusts what the system trusts.
+            transport: what sends the requests; None is the network.
+
+        Raises:
+            ConfigurationError: an argument can never work, or there is no key.
+        """
+        check_limit("timeout", timeout)
+        self.retry_config = _instance("retry_config", retry_config, RetryPolicy)
+        self.timeouts = _instance("timeouts", timeouts, Timeouts)
+        self.timeout = timeout
+        self.base_url = self._find_base_url(base_url)
+        self._api_key = self._find_key(api_key)
+        self.default_headers = check_headers("default_headers", default_headers)
+        self._proxy, self._ssl_context = proxy, ssl_context
+        self._given_transport = transport
+        self._network: Transport | None = None
+
+    # ------------------------------------------------------------------------------------------------ calls
+
+    @overload
+    async def acomplete(
+        self,
+        model: str,
+        messages: Messages,
+        stream: Literal[False] = False,
+        tools: list[ToolLike] | tuple[ToolLike, ...] | None = None,
+        tool_choice: str | Mapping[str, Any] | None = None,
+        response_schema: ResponseSchema | None = None,
+        headers: Mapping[str, str] | None = None,
+        **parameters: Any,
+    ) -> Response: ...
+
+    @overload
+    async def acomplete(
+        self,
+        model: str,
+        messages: Messages,
+        stream: Literal[True],
+        tools: list[ToolLike] | tuple[ToolLike, ...] | None = None,
+        tool_choice: str | Mapping[str, Any] | None = None,
+        response_schema: ResponseSchema | None = None,
+        headers: Mapping[str, str] | None = None,
+        **parameters: Any,
+    ) -> Stream: ...
+
+    @overload
+    async def acomplete(
+        self,
+        model: str,
+        messages: Messages,
+        stream: bool = False,
+        tools: list[ToolLike] | tuple[ToolLike, ...] | None = None,
+        tool_choice: str | Mapping[str, Any] | None = None,
+        response_schema: ResponseSchema | None = None,
+        headers: Mapping[str, str] | None = None,
+        **parameters: Any,
+    ) -> Response | Stream: ...
+
+    async def acomplete(
+        self,
+        model: str,
+        messages: Messages,
+        stream: bool = False,
+        tools: list[ToolLike] | tuple[ToolLike, ...] | None = None,
+        tool_choice: str | Mapping[str, Any] | None = None,
+        response_schema: ResponseSchema | None = None,
+        headers: Mapping[str, str] | None = None,
+        **parameters: Any,
+    ) -> Response | Stream:
+        """Ask a model.
+
+        Args:
+            model: its name at this server.
+            messages: the conversation.
+            stream: False returns the whole reply; True returns a `Stream`, which sends the request at its first step.
+            tools: functions the model may call.
+            tool_choice: `auto`, `none`, `required`, or `{"type": "function", "function": {"name": …}}`.
+            response_schema: the shape the answer must have.
+            headers: sent with this request.
+            parameters: `temperature`, `top_p`, `max_tokens`, `stop`, `seed`, `reasoning_effort`, and any further
+                ones under the provider's own names.
+
+        Raises:
+            ConfigurationError: the call can never work; nothing was sent.
+            ModelRequestError: it failed, for good or after the last attempt.
+            LLMTimeoutError: a time limit ran out.
+        """
+        request = ModelRequest.build(
+            model,
+            messages,
+            tools=tools,
+            tool_choice=tool_choice,
+            response_schema=response_schema,
+            headers=check_headers("headers", headers),
+            parameters=parameters,
+        )
+        client = self._client()
+        if stream:
+            return Stream(client.stream(request, self.limits()), client)
+        return await client.complete(request, self.limits())
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        json_data: Any = None,
+        headers: Mapping[str, str] | None = None,
+        **more_headers: str,
+    ) -> Any:
+        """Call any endpoint of the server: JSON in, JSON out, with the same errors and retries.
+
+        Args:
+            method: GET, POST, PUT, DELETE or PATCH.
+            path: below the base address.
+            json_data: the body; None sends none.
+            headers: sent with this request.
+            more_headers: the same as keywords; underscores become hyphens.
+
+        Returns:
+            The decoded body; None if it is empty.
+        """
+        if method.upper() not in ("GET", "POST", "PUT", "DELETE", "PATCH"):
+            raise ConfigurationError(f"method must be GET, POST, PUT, DELETE or PATCH; it is {method!r}")
+        named = {name.replace("_", "-"): value for name, value in more_headers.items()}
+        body = b"" if json_data is None else msgspec.json.encode(json_data)
+        call = HttpCall(method=method.upper(), path="/" + path.lstrip("/"), body=body)
+        answer = await self._client().fetch(
+            call, check_headers("headers", {**(headers or {}), **named}), self.limits()
+        )
+        if not answer.strip():
+            return None
+        try:
+            return msgspec.json.decode(answer)
+        except msgspec.DecodeError as error:
+            raise WireFormatError(self.name, "$", answer) from error
+
+    async def execute_tool(
+        self, tool_call: ToolCall, tools_map: Mapping[str, Callable[..., object | Awaitable[object]]]
+    ) -> Any:
+        """Run the function a model calls, and return the message that tells the model its result.
+
+        Args:
+            tools_map: functions, plain or async, by the name the model knows them by.
+
+        Raises:
+            ConfigurationError: the name is not in the map.
+            ToolExecutionError: the arguments are not a JSON object, or the function raised.
+        """
+        function = tools_map.get(tool_call.name)
+        if function is None:
+            known = ", ".join(sorted(tools_map)) or "none"
+            raise ConfigurationError(f"tools_map has no function {tool_call.name!r}, which the model calls; it has {known}")
+        if tool_call.arguments is None:
+            raise ToolExecutionError(tool_call.name, tool_call.arguments_error or "its arguments cannot be read")
+        try:
+            result = function(**tool_call.arguments)
+            if inspect.isawaitable(result):
+                result = await result
+        except Exception as error:
+            raise ToolExecutionError(tool_call.name, f"{type(error).__name__}: {error}", error) from error
+        return self.dialect.encode_tool_result(ToolResult(tool_call.id, _as_text(result), tool_call.name))
+
+    async def aclose(self) -> None:
+        """Close the connections that this event loop keeps open. The provider may be used again afterwards."""
+        if self._network is not None:
+            await self._network.aclose()
+
+    # ------------------------------------------------------------------------------- what a client must know
+
+    def address(self, call: HttpCall, headers: Mapping[str, str], limits: Limits) -> HttpRequest:
+        """Return the HTTP request that carries `call` to this provider."""
+        said = {"accept-encoding": "identity", "user-agent": "dragoman"}
+        if call.body:
+            said["content-type"] = "application/json"
+        said |= self._auth_headers() | lower(self.default_headers) | lower(headers)
+        url = self.base_url.rstrip("/") + call.path
+        return HttpRequest(method=call.method, url=url, headers=said, body=call.body, limits=limits)
+
+    def redact(self, text: str) -> str:
+        """Return `text` without the key."""
+        # Short keys are stand-ins such as "x", which would make holes in any text.
+        return text.replace(self._api_key, "[key]") if len(self._api_key) >= 8 else text
+
+    def limits(self) -> Limits:
+        """Return the limits of a call that starts now."""
+        return Limits(self.timeouts, self.timeout)
+
+    def _auth_headers(self) -> dict[str, str]:
+        return {"authorization": f"Bearer {self._api_key}"} if self._api_key else {}
+
+    def _client(self) -> Client:
+        return Client(self, self._transport(), self.retry_config)
+
+    def _transport(self) -> Transport:
+        if self._given_transport is not None:
+            return self._given_transport
+        if self._network is None:
+            from llm_async.transport.asynchronous import AsyncTransport  # loads aiohttp, which takes longest to import
+
+            self._network = AsyncTransport(proxy=self._proxy, ssl_context=self._ssl_context)
+        return self._network
+
+    # ----------------------------------------------------------------------------------------- configuration
+
+    def _find_key(self, api_key: object) -> str:
+        if api_key is None:
+            api_key = next((key for name in self.key_variables if (key := os.environ.get(name))), None)
+        if api_key is None:
+            names = " or ".join(self.key_variables) or "(it has no environment variable)"
+            raise ConfigurationError(
+                f"{self.name}: no key; set {names}, or pass api_key (api_key='' for a server that wants none)"
+            )
+        if not isinstance(api_key, str):
+            raise ConfigurationError(f"api_key must be a string; it is a {type(api_key).__name__}")
+        if any(character in api_key for character in "\r\n\0") or not api_key.isascii():
+            raise ConfigurationError("api_key holds a line break or a character that no HTTP header can carry")
+        return api_key.strip()
+
+    def _find_base_url(self, base_url: object) -> str:
+        if base_url is None:
+            set_ones = (url for name in self.base_url_variables if (url := os.environ.get(name)))
+            base_url = next(set_ones, self.default_base_url)
+        return check_base_url(base_url)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_network": None}  # connections are made anew; the key travels
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(base_url={self.base_url!r})"
+
+
+def check_base_url(base_url: object) -> str:
+    """Return the address of a server, or refuse one that can never work.
+
+    Raises:
+        ConfigurationError: it is no http or https address, or holds a password or a line break.
+    """
+    if not isinstance(base_url, str):
+        raise ConfigurationError(f"base_url must be a string; it is a {type(base_url).__name__}")
+    try:
+        parts = urlsplit(base_url)
+        host, _ = parts.hostname, parts.port
+    except ValueError as error:
+        raise ConfigurationError(f"base_url is no address: {error}") from error
+    if parts.username is not None or parts.password is not None:
+        raise ConfigurationError("base_url holds a user or password; pass api_key or default_headers instead")
+    if parts.scheme.lower() not in ("http", "https") or not host:
+        raise ConfigurationError(f"base_url must be an http or https address with a host; it is {base_url!r}")
+    if any(character <= " " or character == "\x7f" for character in base_url):
+        raise ConfigurationError(f"base_url holds a space or a control character: {base_url!r}")
+    return base_url
+
+
+def check_headers(where: str, headers: Mapping[str, str] | None) -> dict[str, str]:
+    """Return a caller's headers, or refuse those that no HTTP request can carry. Values are never shown."""
+    if headers is None:
+        return {}
+    if not isinstance(headers, Mapping):
+        raise ConfigurationError(f"{where} must be a dict; it is a {type(headers).__name__}")
+    for name, value in headers.items():
+        if not isinstance(name, str) or not name or not all("!" <= letter <= "~" and letter != ":" for letter in name):
+            raise ConfigurationError(f"{where}: {name!r} is no name of a header")
+        if not isinstance(value, str) or any(letter in value for letter in "\r\n\0"):
+            raise ConfigurationError(f"{where}[{name!r}] must be a string without line breaks")
+    return dict(headers)
+
+
+def lower(headers: Mapping[str, str]) -> dict[str, str]:
+    """Return headers with their names in lower case, so that a later one replaces an earlier one."""
+    return {name.lower(): value for name, value in headers.items()}
+
+
+def _instance(name: str, value: object, kind: type[Any]) -> Any:
+    if value is None:
+        return kind()
+    if not isinstance(value, kind):
+        raise ConfigurationError(f"{name} must be a {kind.__name__}; it is a {type(value).__name__}")
+    return value
+
+
+def _as_text(result: object) -> str:
+    if isinstance(result, str):
+        return result
+    try:
+        return msgspec.json.encode(result).decode()
+    except (TypeError, ValueError, RecursionError):
+        return str(result)

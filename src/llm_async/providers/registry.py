@@ -1,0 +1,46 @@
+"""`provider:model`: which names are providers, and how each is made.
+
+A prefix counts only if it is registered: model names hold colons and slashes themselves (`qwen3:8b`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from llm_async.errors import ConfigurationError
+from llm_async.providers.base import BaseProvider
+from llm_async.providers.openai import OpenAIProvider
+
+_factories: dict[str, Callable[..., BaseProvider]] = {"openai": OpenAIProvider}
+
+
+def register_provider(name: str, factory: Callable[..., BaseProvider]) -> None:
+    """Make `name:model` mean a provider made by `factory`, which takes the keywords of `BaseProvider`."""
+    if not isinstance(name, str) or not name or ":" in name:
+        raise ConfigurationError(f"a provider's name must be text without a colon; it is {name!r}")
+    _factories[name] = factory
+
+
+def split_model(name: str) -> tuple[str | None, str]:
+    """Return the registered provider that a model's name begins with, or None, and the rest of the name."""
+    prefix, colon, model = name.partition(":")
+    return (prefix, model) if colon and prefix in _factories else (None, name)
+
+
+def provider_for(name: str, **options: Any) -> Any:
+    """Return a provider for `name`, or the provider and the model's name for `name:model`.
+
+    Args:
+        options: passed on to the provider: `api_key`, `base_url`, `retry_config`, …
+
+    Raises:
+        ConfigurationError: there is no such provider; the text names those there are.
+    """
+    prefix, model = split_model(name)
+    if prefix is not None:
+        return _factories[prefix](**options), model
+    if name not in _factories:
+        known = ", ".join(sorted(_factories))
+        raise ConfigurationError(f"no provider is called {name!r}; there are {known}")
+    return _factories[name](**options)
