@@ -146,9 +146,17 @@ def sse(*events: object, done: bool = True) -> list[Step]:
 
 def chat(*deltas: str | Mapping[str, Any], finish: str = "stop", **fields: Any) -> list[dict[str, Any]]:
     """Make the events of a streamed chat completion: text, or whole deltas, then the finish reason."""
-    base = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": "test", **fields}
+    base: dict[str, Any] = {
+        "id": "chatcmpl-1",
+        "object": "chat.completion.chunk",
+        "created": 1,
+        "model": "test",
+        **fields,
+    }
     parts = [{"content": delta} if isinstance(delta, str) else dict(delta) for delta in deltas]
-    choices = [{"index": 0, "delta": part, "finish_reason": None} for part in [{"role": "assistant"}, *parts]]
+    choices: list[dict[str, Any]] = [
+        {"index": 0, "delta": part, "finish_reason": None} for part in [{"role": "assistant"}, *parts]
+    ]
     choices.append({"index": 0, "delta": {}, "finish_reason": finish})
     return [{**base, "choices": [choice]} for choice in choices]
 

@@ -17,6 +17,7 @@ from types import SimpleNamespace, TracebackType
 from typing import Any, NoReturn
 
 import aiohttp
+from yarl import URL  # aiohttp's own type, which it does not re-export
 
 from llm_async.errors import LLMError, LLMTimeoutError, TransportError
 from llm_async.timeouts import Limits
@@ -193,6 +194,11 @@ class AsyncReply:
     def _interrupted(self, error: aiohttp.ClientError | OSError) -> NoReturn:
         if isinstance(error, OSError):
             raise failures.broken(self._address, error) from error
+        response = self._response
+        total = response.content_length
+        if total is not None and response.content.total_bytes < total:
+            missing = f"{total - response.content.total_bytes} of its {total} bytes"
+            raise failures.cut_short(self._address, f"was cut short, {missing} did not come") from error
         raise failures.cut_short(self._address, f"was cut short ({_words(error)})") from error
 
 
@@ -231,7 +237,10 @@ class _Phase:
     def connected(self, *, is_reused: bool) -> None:
         """Let the limits of reading take over."""
         self.is_reused = is_reused
-        seconds, self.limit = self._limits.for_read()
+        try:
+            seconds, self.limit = self._limits.for_read()
+        except LLMTimeoutError as error:  # raised where the scope is left: we are inside aiohttp here
+            seconds, self.limit = 0.0, error.limit
         self.scope.reschedule(None if seconds is None else asyncio.get_running_loop().time() + seconds)
 
 
@@ -330,10 +339,8 @@ def _abandon(session: aiohttp.ClientSession) -> None:
         connector._close()  # the public way is a coroutine, and its loop runs no more
 
 
-def _as_given(address: Address) -> Any:
+def _as_given(address: Address) -> URL:
     """Return the URL so that aiohttp does not quote it again."""
-    from yarl import URL  # aiohttp's own type, which it does not re-export
-
     return URL(address.url, encoded=True)
 
 
@@ -347,10 +354,8 @@ def _checked(response: aiohttp.ClientResponse, address: Address, limits: Limits)
         raise
 
 
-def _translated(address: Address, proxy: Proxy | None, error: BaseException) -> TransportError | LLMTimeoutError:
+def _translated(address: Address, proxy: Proxy | None, error: BaseException) -> TransportError:
     match error:
-        case LLMTimeoutError():
-            return error
         case aiohttp.ClientHttpProxyError() if proxy is not None:
             return failures.not_tunnelled(address, proxy, error.status)
         case aiohttp.ClientProxyConnectionError():
