@@ -45,7 +45,8 @@ class Environment:
     def __init__(self, folder):
         self.folder = folder
         self.python = folder / "bin" / "python"
-        self.changing = folder / ".changing"
+        self.stamps = folder / "lib"  # gone with what they vouch for
+        self.changing = self.stamps / ".changing"
         """Exists while pip is at work: found at the start, it was killed at it, and nothing can be relied on."""
 
     def has(self, kind):
@@ -59,12 +60,12 @@ class Environment:
 
     def stamp(self, name):
         try:
-            return (self.folder / (".stamp-" + name)).read_text(encoding="utf-8")
+            return (self.stamps / (".stamp-" + name)).read_text(encoding="utf-8")
         except OSError:
             return None
 
     def write_stamp(self, name, text):
-        (self.folder / (".stamp-" + name)).write_text(text, encoding="utf-8")
+        (self.stamps / (".stamp-" + name)).write_text(text, encoding="utf-8")
 
     def create(self):
         if self.is_sound() and run([self.python, "-m", "pip", "--version"], quiet=True) == 0:
@@ -128,4 +129,7 @@ class Lock:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    try:
+        main(sys.argv[1])
+    except KeyboardInterrupt:
+        sys.exit("interrupted; the next make begins again")
