@@ -9,7 +9,7 @@ import random
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
-from typing import Any, Protocol
+from typing import Protocol
 
 import msgspec
 
@@ -31,6 +31,7 @@ from llm_async.transport import HttpReply, HttpRequest, Transport
 
 Batches = AsyncGenerator[list[Decoded], None]
 """What one network read brought, list by list: the hot path pays for a hand-over per read, not per event."""
+
 
 class Endpoint(Protocol):
     """What a client must know of a provider."""
@@ -139,7 +140,7 @@ class Client:
             except ModelRequestError as error:
                 error.attempts = attempt
                 self._redact(error)
-                delay = next_delay(self.retry, attempt=attempt, error=error, jitter=random.random())  # noqa: S311 - spreads load, keeps no secret
+                delay = next_delay(self.retry, attempt=attempt, error=error, jitter=random.random())
                 if handed_on or delay is None or not _time_for(delay, limits):
                     raise
             await self.transport.sleep(delay)

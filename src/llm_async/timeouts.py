@@ -40,7 +40,7 @@ def check_limit(name: str, seconds: object) -> None:
         return
     is_number = isinstance(seconds, (int, float)) and not isinstance(seconds, bool)
     if not is_number or not float(cast(float, seconds)) > 0:  # written so that NaN is refused too
-        raise ConfigurationError(f"{name} must be a positive number of seconds, or None for no limit; it is {seconds!r}")
+        raise ConfigurationError(f"{name} must be a positive number of seconds, or None for none; it is {seconds!r}")
 
 
 class Limits:

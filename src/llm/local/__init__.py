@@ -4,9 +4,9 @@ Nothing here is imported by `import llm`, and the engine itself is loaded by the
 """
 
 from llm.local.cache import cache_folder, cached
-from llm.local.choose import choose
+from llm.local.choose import choose_model
 from llm.local.engine import LocalServer, check_installed, close, run
-from llm.local.fetch import fetch
+from llm.local.fetch import fetch_model
 from llm.local.models import MODELS, LocalModel
 
 __all__ = [
@@ -17,7 +17,7 @@ __all__ = [
     "cached",
     "check_installed",
     "close",
-    "fetch",
+    "fetch_model",
     "serve",
 ]
 
@@ -34,5 +34,5 @@ def serve(name: str = "") -> LocalServer:
         ConfigurationError: no such model, the extra is not installed, the disk is full; the text says what to do.
         TransportError: the model could not be downloaded.
     """
-    choice = choose(name)
+    choice = choose_model(name)
     return run(choice.file, name=choice.name, template=choice.template)

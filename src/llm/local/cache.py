@@ -17,7 +17,7 @@ from llm.local.models import LocalModel
 from llm.local.progress import say
 from llm_async.errors import ConfigurationError
 
-if sys.platform == "win32":  # pragma: no cover
+if sys.platform == "win32":  # pragma: no cover - the tests run on POSIX
     import msvcrt
     import time
 else:
@@ -89,7 +89,7 @@ def unwritable(folder: Path, error: OSError) -> str:
 
 def _lock(file: BinaryIO, *, wait: bool) -> bool:
     """Lock an open file until it is closed; without waiting, return False if another has it."""
-    if sys.platform == "win32":  # pragma: no cover
+    if sys.platform == "win32":  # pragma: no cover - the tests run on POSIX
         while True:
             try:
                 file.seek(0)

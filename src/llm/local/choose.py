@@ -13,7 +13,7 @@ from msgspec import Struct
 from llm.local import models
 from llm.local.cache import cached
 from llm.local.engine import check_installed
-from llm.local.fetch import fetch
+from llm.local.fetch import fetch_model
 from llm.local.models import LocalModel, chat_template
 from llm.local.progress import say
 from llm_async.errors import ConfigurationError, LLMError
@@ -30,15 +30,15 @@ class Choice(Struct, frozen=True):
     template: str = ""
 
 
-def choose(name: str) -> Choice:
+def choose_model(name: str) -> Choice:
     """Return the model that is meant, fetching it if it is not there.
 
     Args:
         name: a name of the table, the path of a GGUF file, or "" for `DRAGOMAN_LOCAL_MODEL` or the best at hand.
 
     Raises:
-        ConfigurationError: there is no such model or file; or see `fetch`.
-        TransportError: see `fetch`.
+        ConfigurationError: there is no such model or file; or see `fetch_model`.
+        TransportError: see `fetch_model`.
     """
     name = name or os.environ.get("DRAGOMAN_LOCAL_MODEL", "")
     if not name:
@@ -84,7 +84,7 @@ def _fetch(model: LocalModel, patience: float = 30.0) -> Path:
     if path := cached(model):
         return path
     check_installed()  # before hundreds of megabytes come for nothing
-    return fetch(model, patience=patience)
+    return fetch_model(model, patience=patience)
 
 
 def _ready(model: LocalModel, file: Path) -> Choice:

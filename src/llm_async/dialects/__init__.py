@@ -47,7 +47,7 @@ class Dialect(Protocol):
     """One wire format. The same arguments give the same result."""
 
     @property
-    def NAME(self) -> str:  # noqa: N802 - it is a module's constant
+    def NAME(self) -> str:
         """What the format is called in errors, and as the issuer of messages."""
 
     def encode_request(self, request: ModelRequest, profile: Profile, *, stream: bool) -> HttpCall:

@@ -73,9 +73,7 @@ def read_envelope(envelope: Mapping[str, Any]) -> tuple[str, str | None]:
     return message, code
 
 
-def _error(
-    message: str, code: str | None, status: int | None, headers: Mapping[str, str], body: str
-) -> StatusError:
+def _error(message: str, code: str | None, status: int | None, headers: Mapping[str, str], body: str) -> StatusError:
     shown = f"{message} (HTTP {status})" if status else message
     return _class_of(status, code, message)(
         shown,

@@ -108,9 +108,7 @@ def _as_item(message: object, where: str) -> Item:
     if content is None or isinstance(content, str):
         return Message(role, content or "", original=message)
     if isinstance(content, Mapping) or not isinstance(content, Sequence):
-        raise ConfigurationError(
-            f"{where}.content must be text or a list of parts; it is a {type(content).__name__}"
-        )
+        raise ConfigurationError(f"{where}.content must be text or a list of parts; it is a {type(content).__name__}")
     parts = tuple(_as_part(part, f"{where}.content[{index}]") for index, part in enumerate(content))
     return Message(role, parts, original=message)
 

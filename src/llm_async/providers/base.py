@@ -5,6 +5,7 @@ A provider of one's own is a subclass that names an address and a dialect. It op
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import os
 from collections.abc import Awaitable, Callable, Mapping
@@ -86,7 +87,7 @@ class BaseProvider:
         self.default_headers = check_headers("default_headers", default_headers)
         self._proxy, self._ssl_context = proxy, ssl_context
         self._given_transport = transport
-        self._network: Transport | None = None
+        self._networks: dict[bool, Transport] = {}
 
     # ------------------------------------------------------------------------------------------------ calls
 
@@ -197,9 +198,7 @@ class BaseProvider:
         named = {name.replace("_", "-"): value for name, value in more_headers.items()}
         body = b"" if json_data is None else msgspec.json.encode(json_data)
         call = HttpCall(method=method.upper(), path="/" + path.lstrip("/"), body=body)
-        answer = await self._client().fetch(
-            call, check_headers("headers", {**(headers or {}), **named}), self.limits()
-        )
+        answer = await self._client().fetch(call, check_headers("headers", {**(headers or {}), **named}), self.limits())
         if not answer.strip():
             return None
         try:
@@ -222,7 +221,7 @@ class BaseProvider:
         function = tools_map.get(tool_call.name)
         if function is None:
             known = ", ".join(sorted(tools_map)) or "none"
-            raise ConfigurationError(f"tools_map has no function {tool_call.name!r}, which the model calls; it has {known}")
+            raise ConfigurationError(f"tools_map has no {tool_call.name!r}, which the model calls; it has {known}")
         if tool_call.arguments is None:
             raise ToolExecutionError(tool_call.name, tool_call.arguments_error or "its arguments cannot be read")
         try:
@@ -234,9 +233,16 @@ class BaseProvider:
         return self.dialect.encode_tool_result(ToolResult(tool_call.id, _as_text(result), tool_call.name))
 
     async def aclose(self) -> None:
-        """Close the connections that this event loop keeps open. The provider may be used again afterwards."""
-        if self._network is not None:
-            await self._network.aclose()
+        """Close the connections kept for this event loop. The provider may be used again afterwards."""
+        if False in self._networks:
+            await self._networks[False].aclose()
+
+    def close(self) -> None:
+        """Close the connections kept for blocking calls. The provider may be used again afterwards."""
+        if True in self._networks:
+            # A coroutine of the blocking transport does its work at the first step.
+            with contextlib.suppress(StopIteration):
+                self._networks[True].aclose().send(None)
 
     # ------------------------------------------------------------------------------- what a client must know
 
@@ -261,17 +267,30 @@ class BaseProvider:
     def _auth_headers(self) -> dict[str, str]:
         return {"authorization": f"Bearer {self._api_key}"} if self._api_key else {}
 
-    def _client(self) -> Client:
-        return Client(self, self._transport(), self.retry_config)
+    def transport(self, *, blocking: bool) -> Transport:
+        """Return what sends this provider's requests, made at the first call.
 
-    def _transport(self) -> Transport:
+        Args:
+            blocking: whether its coroutines must never suspend.
+        """
         if self._given_transport is not None:
             return self._given_transport
-        if self._network is None:
-            from llm_async.transport.asynchronous import AsyncTransport  # loads aiohttp, which takes longest to import
+        if blocking not in self._networks:
+            # Imported here because the HTTP libraries take longer to import than all the rest.
+            made: Transport
+            if blocking:
+                from llm_async.transport.blocking import BlockingTransport
 
-            self._network = AsyncTransport(proxy=self._proxy, ssl_context=self._ssl_context)
-        return self._network
+                made = BlockingTransport(proxy=self._proxy, ssl_context=self._ssl_context)
+            else:
+                from llm_async.transport.asynchronous import AsyncTransport
+
+                made = AsyncTransport(proxy=self._proxy, ssl_context=self._ssl_context)
+            self._networks.setdefault(blocking, made)  # another thread may have been faster
+        return self._networks[blocking]
+
+    def _client(self) -> Client:
+        return Client(self, self.transport(blocking=False), self.retry_config)
 
     # ----------------------------------------------------------------------------------------- configuration
 
@@ -296,7 +315,7 @@ class BaseProvider:
         return check_base_url(base_url)
 
     def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__ | {"_network": None}  # connections are made anew; the key travels
+        return self.__dict__ | {"_networks": {}}  # connections are made anew; the key travels
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(base_url={self.base_url!r})"

@@ -5,7 +5,7 @@ Its coroutines never suspend, so that it serves the blocking runtime as well as 
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 from msgspec import Struct, field
@@ -52,11 +52,12 @@ class ScriptedTransport:
         self.slept: list[float] = []
 
     @asynccontextmanager
-    async def open(self, request: HttpRequest) -> AsyncIterator[ScriptedReply]:
+    async def open(self, request: HttpRequest) -> AsyncGenerator[ScriptedReply, None]:
         """Return the next reply, or raise the next error."""
         self.requests.append(request)
         if len(self.requests) > len(self._replies):
-            raise ConfigurationError(f"request {len(self.requests)} came, and the script has {len(self._replies)} replies")
+            count = len(self._replies)
+            raise ConfigurationError(f"request {len(self.requests)} came, and the script has replies for {count}")
         reply = self._replies[len(self.requests) - 1]
         if isinstance(reply, LLMError):
             raise reply

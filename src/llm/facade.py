@@ -1,0 +1,291 @@
+"""`LLM`: checks what it is given, picks the runtime, and hands over to the core."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import aclosing
+from functools import partial
+from types import TracebackType
+from typing import Any, Self, cast
+
+from llm.conversation import Answer, converse
+from llm.events import Events, FinalResponse
+from llm.layers import model_stream
+from llm.options import (
+    DEFAULT_API_KEY,
+    DEFAULT_BASE_URL,
+    CallOptions,
+    LLMConfig,
+    check_extra_body,
+    merged_parameters,
+    stop_sequences,
+)
+from llm.runtime import Runtime
+from llm.runtime.blocking import BlockingRuntime
+from llm.runtime.drive import drive, finish
+from llm.source import source_for
+from llm.stream import AsyncEventStream, EventStream
+from llm.thinking import CustomThinkingToken
+from llm_async import BaseProvider, ConfigurationError, Message, RetryPolicy, Timeouts
+from llm_async.models import ModelRequest
+from llm_async.models.message import Native
+from llm_async.providers.base import Messages
+from llm_async.timeouts import Limits
+
+
+class LLM:
+    """A language model to talk to: blocking or async, streamed or whole.
+
+    >>> from llm import LLM
+    >>> llm = LLM("local")  # the embedded model: no server, no key
+    >>> llm.response("In one sentence, why is the sky blue?")["answer"]  # doctest: +SKIP
+
+    One may be shared by threads and event loops. It opens nothing until the first call, pickles and copies (the key
+    goes along), and closes with `with`, `async with`, `close()` or `aclose()`.
+    """
+
+    def __init__(
+        self,
+        model: str,
+        api_key: str = DEFAULT_API_KEY,
+        base_url: str = DEFAULT_BASE_URL,
+        custom_thinking_token: CustomThinkingToken | None = None,
+        default_stop_sequences: list[str] | None = None,
+        timeout: float | None = 300.0,
+        extra_body: Mapping[str, Any] | None = None,
+        tool_exec: bool = True,
+        *,
+        provider: BaseProvider | None = None,
+        timeouts: Timeouts | None = None,
+        retry: RetryPolicy | None = None,
+    ) -> None:
+        """Check the configuration; nothing is opened.
+
+        Args:
+            model: its name at the server; `provider:name` for a registered provider; `local` for the embedded model,
+                or `local:` and the name of one or the path of a GGUF file.
+            api_key: with a provider's prefix the default means "from the environment".
+            base_url: address of an OpenAI-compatible server; without a path it gets `/v1`.
+            custom_thinking_token: how the model marks its reasoning, if not as is usual.
+            default_stop_sequences: texts at which every answer ends.
+            timeout: limit of a whole call in seconds; None means none.
+            extra_body: parameters of every request, such as `{"temperature": 0.7}`.
+            provider: where to ask, instead of `base_url` and `api_key`.
+            timeouts: limits within a call.
+            retry: when a failed request is made again.
+
+        Raises:
+            ConfigurationError: an argument can never work.
+        """
+        _not_yet("tool_exec", given=tool_exec is not True)
+        self.config = LLMConfig(
+            model=model,
+            api_key=api_key,
+            base_url=base_url,
+            custom_thinking_token=custom_thinking_token,
+            default_stop_sequences=stop_sequences(default_stop_sequences),
+            timeout=timeout,
+            timeouts=timeouts if timeouts is not None else Timeouts(),
+            retry=retry if retry is not None else RetryPolicy(),
+            extra_body=check_extra_body(extra_body),
+        )
+        self._source = source_for(self.config, provider)
+
+    # ------------------------------------------------------------------------------------------ the four methods
+
+    def response(
+        self,
+        messages: Messages,
+        output_format: object = None,
+        tools: object = None,
+        lm_studio_unload_model: bool = False,
+        verbose: bool = False,
+        hide_thinking: bool = True,
+        reasoning_effort: str | None = None,
+        max_tokens: int | None = None,
+        tool_interceptor: object = None,
+        extra_body: Mapping[str, Any] | None = None,
+        tool_exec: bool | None = None,
+    ) -> FinalResponse:
+        """Return the whole answer.
+
+        Args:
+            messages: the conversation, or a plain text, which is one user message.
+            verbose: whether figures of speed come with it.
+            hide_thinking: whether reasoning is left out.
+            reasoning_effort: how hard the model is to think, in its provider's words.
+            max_tokens: the longest answer.
+            extra_body: parameters of this request, over the instance's, key by key.
+
+        Raises:
+            ConfigurationError: the call can never work; nothing was sent.
+            ModelRequestError: the request failed; `.partial` holds what had arrived.
+            LLMTimeoutError: a time limit ran out; the same.
+        """
+        _check_unbuilt(output_format, tools, lm_studio_unload_model, tool_interceptor, tool_exec)
+        options = self._options(verbose=verbose, hide_thinking=hide_thinking)
+        request = self._request(messages, extra_body, max_tokens, reasoning_effort)
+        return finish(self._fold(request, options, BlockingRuntime()))
+
+    def stream_response(
+        self,
+        messages: Messages,
+        output_format: object = None,
+        final: bool = False,
+        tools: object = None,
+        lm_studio_unload_model: bool = False,
+        hide_thinking: bool = True,
+        reasoning_effort: str | None = None,
+        max_tokens: int | None = None,
+        verbose: bool = False,
+        tool_interceptor: object = None,
+        extra_body: Mapping[str, Any] | None = None,
+        tool_exec: bool | None = None,
+    ) -> EventStream:
+        """Return the answer as a stream of events. Nothing is sent before its first step.
+
+        Args:
+            final: whether the whole answer comes as the last event but one.
+
+        The other arguments are those of `response`; the stream raises what `response` raises.
+        """
+        _check_unbuilt(output_format, tools, lm_studio_unload_model, tool_interceptor, tool_exec)
+        options = self._options(final=final, verbose=verbose, hide_thinking=hide_thinking)
+        request = self._request(messages, extra_body, max_tokens, reasoning_effort)
+        answer = Answer()
+        return EventStream(drive(self._events(request, options, BlockingRuntime(), answer)), answer)
+
+    async def async_response(
+        self,
+        messages: Messages,
+        output_format: object = None,
+        tools: object = None,
+        lm_studio_unload_model: bool = False,
+        verbose: bool = False,
+        hide_thinking: bool = True,
+        reasoning_effort: str | None = None,
+        max_tokens: int | None = None,
+        tool_interceptor: object = None,
+        extra_body: Mapping[str, Any] | None = None,
+        tool_exec: bool | None = None,
+    ) -> FinalResponse:
+        """Return the whole answer; `response` for asyncio."""
+        from llm.runtime.asynchronous import AsyncioRuntime  # loads asyncio, which blocking users need not
+
+        _check_unbuilt(output_format, tools, lm_studio_unload_model, tool_interceptor, tool_exec)
+        options = self._options(verbose=verbose, hide_thinking=hide_thinking)
+        request = self._request(messages, extra_body, max_tokens, reasoning_effort)
+        return await self._fold(request, options, AsyncioRuntime())
+
+    def async_stream_response(
+        self,
+        messages: Messages,
+        output_format: object = None,
+        final: bool = False,
+        tools: object = None,
+        lm_studio_unload_model: bool = False,
+        hide_thinking: bool = True,
+        reasoning_effort: str | None = None,
+        max_tokens: int | None = None,
+        verbose: bool = False,
+        tool_interceptor: object = None,
+        extra_body: Mapping[str, Any] | None = None,
+        tool_exec: bool | None = None,
+    ) -> AsyncEventStream:
+        """Return the answer as a stream of events for `async for`; `stream_response` for asyncio."""
+        from llm.runtime.asynchronous import AsyncioRuntime, unpack  # as in async_response
+
+        _check_unbuilt(output_format, tools, lm_studio_unload_model, tool_interceptor, tool_exec)
+        options = self._options(final=final, verbose=verbose, hide_thinking=hide_thinking)
+        request = self._request(messages, extra_body, max_tokens, reasoning_effort)
+        answer = Answer()
+        return AsyncEventStream(unpack(self._events(request, options, AsyncioRuntime(), answer)), answer)
+
+    # -------------------------------------------------------------------------------------------------- closing
+
+    def close(self) -> None:
+        """Close the connections kept for blocking calls. The LLM may be used again afterwards."""
+        for provider in self._source.providers():
+            provider.close()
+
+    async def aclose(self) -> None:
+        """Close the connections kept for this event loop. The LLM may be used again afterwards."""
+        for provider in self._source.providers():
+            await provider.aclose()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    def __repr__(self) -> str:
+        return f"LLM({self.config.model!r})"
+
+    # ------------------------------------------------------------------------------------------------- the calls
+
+    def _request(
+        self,
+        messages: Messages,
+        extra_body: Mapping[str, Any] | None,
+        max_tokens: int | None,
+        reasoning_effort: str | None,
+    ) -> ModelRequest:
+        parameters = merged_parameters(
+            self.config, extra_body=extra_body, max_tokens=max_tokens, reasoning_effort=reasoning_effort
+        )
+        request = ModelRequest.build(self._source.model, messages, parameters=parameters)
+        for index, message in enumerate(request.messages):
+            if isinstance(message, Message) and not isinstance(message.content, str):
+                for part in message.content:
+                    is_picture = isinstance(part, Native) and part.value.get("type") == "image"
+                    _not_yet(f"messages[{index}]: a part of type 'image'", given=is_picture)
+        return request
+
+    def _options(self, *, final: bool = False, verbose: bool, hide_thinking: bool) -> CallOptions:
+        for name, value in (("final", final), ("verbose", verbose), ("hide_thinking", hide_thinking)):
+            if not isinstance(value, bool):
+                raise ConfigurationError(f"{name} must be True or False; it is {value!r}")
+        token = self.config.custom_thinking_token
+        return CallOptions(final=final, verbose=verbose, hide_thinking=hide_thinking, thinking_token=token)
+
+    def _events(self, request: ModelRequest, options: CallOptions, runtime: Runtime, answer: Answer) -> Events:
+        stream = model_stream(
+            partial(self._source.connect, runtime), partial(Limits, self.config.timeouts, self.config.timeout)
+        )
+        return converse(request, options, stream=stream, answer=answer)
+
+    async def _fold(self, request: ModelRequest, options: CallOptions, runtime: Runtime) -> FinalResponse:
+        answer = Answer()
+        async with aclosing(self._events(request, options, runtime, answer)) as batches:
+            async for _ in batches:
+                pass
+        return cast(FinalResponse, answer.final)  # a stream that ends without an error has one
+
+
+def _check_unbuilt(
+    output_format: object, tools: object, lm_studio_unload_model: object, tool_interceptor: object, tool_exec: object
+) -> None:
+    """Refuse what this version has the parameter for and not the work."""
+    _not_yet("output_format", given=output_format is not None)
+    _not_yet("tools", given=bool(tools) or (tools is not None and not isinstance(tools, (list, tuple))))
+    _not_yet("lm_studio_unload_model", given=bool(lm_studio_unload_model))
+    _not_yet("tool_interceptor", given=tool_interceptor is not None)
+    _not_yet("tool_exec", given=tool_exec is not None and tool_exec is not True)
+
+
+def _not_yet(what: str, *, given: bool) -> None:
+    if given:
+        raise ConfigurationError(
+            f"{what} is not supported by dragoman 0.1: tools, structured output and pictures come with the next version"
+        )
