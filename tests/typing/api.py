@@ -2,8 +2,90 @@
 
 from __future__ import annotations
 
-from typing import assert_type
+from typing import Any, assert_type
 
-from llm_async.timeouts import Timeouts
+from llm import LLM
+from llm.events import FinalResponse, StreamEvent, VerboseInfo
+from llm.stream import AsyncEventStream, EventStream
+from llm_async import (
+    ConfigurationError,
+    LLMError,
+    LLMTimeoutError,
+    Message,
+    ModelRequestError,
+    OpenAIProvider,
+    RateLimitError,
+    Response,
+    RetryConfig,
+    RetryPolicy,
+    Stream,
+    StreamChunk,
+    Timeouts,
+    Usage,
+)
 
-assert_type(Timeouts().connect, float | None)
+CONVERSATION = [{"role": "user", "content": "Hello"}]
+
+
+def blocking() -> None:
+    llm = LLM("test", timeout=None, timeouts=Timeouts(first_token=5), retry=RetryPolicy(max_attempts=1))
+
+    whole = llm.response("Hello", verbose=True, max_tokens=10, extra_body={"temperature": 0})
+    assert_type(whole, FinalResponse)
+    assert_type(whole["finish_reason"], str)
+    assert_type(whole["messages"], list[dict[str, Any]])
+    if "verbose" in whole:
+        assert_type(whole["verbose"], VerboseInfo)
+
+    assert_type(llm.stream_response(CONVERSATION, final=True), EventStream)
+    with llm.stream_response(CONVERSATION) as stream:
+        for event in stream:
+            assert_type(event, StreamEvent)
+            assert_type(event["type"], str)
+        assert_type(stream.final, FinalResponse)
+
+    with LLM("test") as same:
+        assert_type(same, LLM)
+
+
+async def asynchronous() -> None:
+    async with LLM("test") as llm:
+        assert_type(llm, LLM)
+        assert_type(await llm.async_response(CONVERSATION), FinalResponse)
+        async with llm.async_stream_response("Hello") as stream:
+            assert_type(stream, AsyncEventStream)
+            async for event in stream:
+                assert_type(event, StreamEvent)
+
+
+async def wire_level(either: bool) -> None:
+    provider = OpenAIProvider(api_key="key")
+
+    response = await provider.acomplete("test", CONVERSATION)
+    assert_type(response, Response)
+    assert_type(response.main_response, Message)
+    assert_type(response.usage, Usage)
+
+    stream = await provider.acomplete("test", CONVERSATION, stream=True)
+    assert_type(stream, Stream)
+    async for chunk in stream:
+        assert_type(chunk, StreamChunk)
+        assert_type(chunk.delta, str)
+    assert_type(stream.response, Response)
+
+    assert_type(await provider.acomplete("test", CONVERSATION, stream=either), Response | Stream)
+
+
+def errors(error: ModelRequestError) -> None:
+    assert_type(error.status_code, int | None)
+    assert_type(error.retry_after, float | None)
+    kinds: list[type[LLMError]] = [ConfigurationError, RateLimitError, LLMTimeoutError]
+    timeout: type[TimeoutError] = LLMTimeoutError
+    assert_type(RetryConfig(), RetryPolicy)
+    assert kinds
+    assert timeout
+
+
+# What must not pass: an ignored line that is no error is one (warn_unused_ignores).
+LLM(1)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType] # a model is named by text
+LLM("test").response("Hello", temprature=0)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue] # unknown words are refused
