@@ -22,7 +22,7 @@ class Profile(Struct, frozen=True, kw_only=True):
     """How one server differs from others that speak the same wire format; data, so that no code has to."""
 
     max_tokens: str = "max_tokens"
-    """What the limit on output is called: OpenAI's own Chat wants `max_completion_tokens`, imitations do not know it."""
+    """What the limit on output is called: OpenAI's own Chat wants `max_completion_tokens`, others do not know it."""
 
     stream_usage: bool = True
     """Whether `stream_options` may be sent, without which most servers count no tokens in streams."""

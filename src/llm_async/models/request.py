@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct, field
@@ -55,7 +55,7 @@ class ModelRequest(Struct, frozen=True, kw_only=True):
     def build(
         cls,
         model: str,
-        messages: str | list[MessageLike] | tuple[MessageLike, ...],
+        messages: str | Sequence[MessageLike],
         *,
         tools: object = None,
         tool_choice: object = None,

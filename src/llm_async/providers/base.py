@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import inspect
 import os
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from ssl import SSLContext
 from typing import Any, ClassVar, Literal, overload
 from urllib.parse import urlsplit
@@ -28,7 +28,7 @@ from llm_async.stream import Stream
 from llm_async.timeouts import Limits, Timeouts, check_limit
 from llm_async.transport import HttpRequest, Transport
 
-Messages = str | list[MessageLike] | tuple[MessageLike, ...]
+Messages = str | Sequence[MessageLike]
 """A conversation, or a plain text, which is one user message."""
 
 
@@ -41,7 +41,9 @@ class BaseProvider:
     name: ClassVar[str] = "base"
     """What errors call it."""
 
-    dialect: ClassVar[Dialect]
+    dialect: Dialect
+    """The wire format: a module of `llm_async.dialects`."""
+
     default_base_url: ClassVar[str] = ""
     base_url_variables: ClassVar[tuple[str, ...]] = ()
     key_variables: ClassVar[tuple[str, ...]] = ()
@@ -97,7 +99,7 @@ class BaseProvider:
         model: str,
         messages: Messages,
         stream: Literal[False] = False,
-        tools: list[ToolLike] | tuple[ToolLike, ...] | None = None,
+        tools: Sequence[ToolLike] | None = None,
         tool_choice: str | Mapping[str, Any] | None = None,
         response_schema: ResponseSchema | None = None,
         headers: Mapping[str, str] | None = None,
@@ -110,7 +112,7 @@ class BaseProvider:
         model: str,
         messages: Messages,
         stream: Literal[True],
-        tools: list[ToolLike] | tuple[ToolLike, ...] | None = None,
+        tools: Sequence[ToolLike] | None = None,
         tool_choice: str | Mapping[str, Any] | None = None,
         response_schema: ResponseSchema | None = None,
         headers: Mapping[str, str] | None = None,
@@ -123,7 +125,7 @@ class BaseProvider:
         model: str,
         messages: Messages,
         stream: bool = False,
-        tools: list[ToolLike] | tuple[ToolLike, ...] | None = None,
+        tools: Sequence[ToolLike] | None = None,
         tool_choice: str | Mapping[str, Any] | None = None,
         response_schema: ResponseSchema | None = None,
         headers: Mapping[str, str] | None = None,
@@ -135,7 +137,7 @@ class BaseProvider:
         model: str,
         messages: Messages,
         stream: bool = False,
-        tools: list[ToolLike] | tuple[ToolLike, ...] | None = None,
+        tools: Sequence[ToolLike] | None = None,
         tool_choice: str | Mapping[str, Any] | None = None,
         response_schema: ResponseSchema | None = None,
         headers: Mapping[str, str] | None = None,

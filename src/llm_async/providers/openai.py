@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import Any, ClassVar
+from typing import Any
 from urllib.parse import urlsplit
 
 from llm_async.dialects import Dialect, Profile, openai_chat
@@ -19,7 +19,7 @@ class OpenAIProvider(BaseProvider):
     """
 
     name = "openai"
-    dialect: ClassVar[Dialect] = openai_chat
+    dialect: Dialect = openai_chat
     default_base_url = "https://api.openai.com/v1"
     base_url_variables = ("OPENAI_BASE_URL",)
     key_variables = ("OPENAI_API_KEY",)
