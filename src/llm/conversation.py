@@ -76,7 +76,7 @@ async def converse(request: ModelRequest, options: CallOptions, *, stream: Model
 
 def _ending(response: FinalResponse, answer: Answer, turn: Turn, options: CallOptions) -> list[StreamEvent]:
     ending: list[StreamEvent] = []
-    if options.verbose:
+    if "verbose" in response:
         ending.append(verbose(response["verbose"]))
     if options.final:
         ending.append(final(response))

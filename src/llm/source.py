@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Protocol
+from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 from llm.options import DEFAULT_API_KEY, DEFAULT_BASE_URL, LLMConfig
@@ -104,5 +104,5 @@ class LocalSource:
         """Return the engine's provider, if it was asked yet."""
         return [] if self._provider is None else [self._provider]
 
-    def __getstate__(self) -> dict[str, object]:
+    def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"_provider": None}  # another process has an engine of its own

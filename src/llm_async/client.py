@@ -94,10 +94,9 @@ class Client:
             original = msgspec.json.decode(body)
         except msgspec.DecodeError:
             return self.rebuilt(reply)  # the server streamed although it was not asked to: that was its end mark
-        message = self.endpoint.dialect.message_in(original)
-        if message is None:
-            return self.rebuilt(reply)
-        return to_response(reply, message=message, body=original, issuer=self.endpoint.dialect.NAME)
+        dialect = self.endpoint.dialect
+        message = dialect.message_in(original) or dialect.message_in(dialect.rebuild_body(reply))
+        return to_response(reply, message=message, body=original, issuer=dialect.NAME)
 
     async def fetch(self, call: HttpCall, headers: Mapping[str, str], limits: Limits) -> bytes:
         """Return the body of the answer to any call, with the same errors and retries."""
@@ -125,8 +124,10 @@ class Client:
         while True:
             attempt += 1
             handed_on = False
+            request_id = None
             try:
                 async with self.transport.open(self.endpoint.address(call, headers, limits)) as reply:
+                    request_id = _request_id(reply)
                     if reply.status >= 300:
                         raise await self._status_error(reply)
                     async with aclosing(read(reply)) as batches:
@@ -139,6 +140,7 @@ class Client:
                 raise
             except ModelRequestError as error:
                 error.attempts = attempt
+                error.request_id = error.request_id or request_id
                 self._redact(error)
                 delay = next_delay(self.retry, attempt=attempt, error=error, jitter=random.random())
                 if handed_on or delay is None or not _time_for(delay, limits):
@@ -195,7 +197,11 @@ class Client:
 
 
 def _opened(reply: HttpReply, warnings: tuple[str, ...]) -> Opened:
-    return Opened(reply.headers.get("x-request-id") or reply.headers.get("request-id"), warnings)
+    return Opened(_request_id(reply), warnings)
+
+
+def _request_id(reply: HttpReply) -> str | None:
+    return reply.headers.get("x-request-id") or reply.headers.get("request-id")
 
 
 def _is_stream(reply: HttpReply, *, expected: bool) -> bool:

@@ -12,20 +12,20 @@ import json
 import os
 import sys
 import threading
-from typing import Any, BinaryIO, TextIO
+from typing import Any, TextIO
 
 
 def main() -> None:
     """Serve what standard input names, and end with it."""
     settings = json.loads(sys.stdin.buffer.readline())
     say = private_output()
-    threading.Thread(target=end_with, args=(sys.stdin.buffer,), daemon=True).start()
+    threading.Thread(target=end_with, args=(sys.stdin.fileno(),), daemon=True).start()
     sys.path[:] = settings["path"]  # the parent's, which found the engine there
     try:
         server = serve(settings)
     except Exception as error:  # noqa: BLE001 - whatever it is, the parent makes an error of it
         tell(say, {"error": f"{type(error).__name__}: {error}"})
-        return
+        sys.exit(1)
     tell(say, {"address": server.listening_address})
     threading.Event().wait()  # `end_with` ends the process
 
@@ -42,9 +42,11 @@ def tell(say: TextIO, message: dict[str, str]) -> None:
     print(json.dumps(message), file=say, flush=True)
 
 
-def end_with(parent: BinaryIO) -> None:
-    """End this process when the parent has closed its end, without waiting for requests."""
-    parent.read()
+def end_with(parent: int) -> None:
+    """End this process when the parent has closed its end of a pipe, without waiting for requests."""
+    # Not through sys.stdin: a thread that holds its lock makes Python abort at the end of the process.
+    while os.read(parent, 4096):
+        pass
     os._exit(0)
 
 

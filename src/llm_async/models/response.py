@@ -218,8 +218,7 @@ class Assembler:
                 self._refusal.append(text)
             case Opaque(field, value):
                 known = self._opaque.get(field)
-                joined = isinstance(known, list) and isinstance(value, list)
-                self._opaque[field] = known + value if joined else value
+                self._opaque[field] = [*known, *value] if isinstance(known, list) and isinstance(value, list) else value
             case EndMark() | Failed() | TextDelta() | ReasoningDelta() | ToolCallDelta():
                 pass
 
