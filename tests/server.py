@@ -489,11 +489,12 @@ class Proxy(Server):
 
     Args:
         credentials: what `Proxy-Authorization` must say, for example `Basic dTpw`; else it answers 407.
+        names: servers by the host names that only this proxy knows.
     """
 
-    def __init__(self, *, credentials: str | None = None) -> None:
+    def __init__(self, *, credentials: str | None = None, names: Mapping[str, Server] | None = None) -> None:
         super().__init__(self._forward)
-        self.credentials = credentials
+        self.credentials, self.names = credentials, dict(names or {})
 
     def _forward(self, request: Request) -> Reply:
         if self.credentials is not None and request.headers.get("proxy-authorization") != self.credentials:
@@ -501,14 +502,15 @@ class Proxy(Server):
         if request.method == "CONNECT":
             host, _, port = request.target.rpartition(":")
             try:
-                upstream = socket.create_connection((host.strip("[]"), int(port)), PATIENCE)
+                upstream = socket.create_connection(self._find(host.strip("[]"), int(port)), PATIENCE)
             except OSError:
                 return reply(502, body=b"no such server", close=True)
             upstream.settimeout(None)
             return raw(b"HTTP/1.1 200 Connection established\r\n\r\n", _Tunnel(upstream))
         url = urlsplit(request.target)
         assert url.hostname, f"a proxy is asked for whole URLs, not for {request.target!r}"
-        upstream_connection = http.client.HTTPConnection(url.hostname, url.port, timeout=PATIENCE)
+        host, found_port = self._find(url.hostname, url.port or 80)
+        upstream_connection = http.client.HTTPConnection(host, found_port, timeout=PATIENCE)
         try:
             skipped = ("proxy-authorization", "proxy-connection", "connection")
             headers = {name: value for name, value in request.headers.items() if name not in skipped}
@@ -522,3 +524,7 @@ class Proxy(Server):
             return reply(answer.status, kept, body)
         finally:
             upstream_connection.close()
+
+    def _find(self, host: str, port: int) -> tuple[str, int]:
+        known = self.names.get(host)
+        return (known.host, known.port) if known else (host, port)

@@ -86,7 +86,13 @@ class AsyncTransport:
             try:
                 async with phase.scope:
                     response = await session.request(
-                        request.method, url, headers=headers, data=body, trace_request_ctx=phase, **options
+                        request.method,
+                        url,
+                        headers=headers,
+                        data=body,
+                        allow_redirects=False,
+                        trace_request_ctx=phase,
+                        **options,
                     )
             except TimeoutError as error:
                 if phase.scope.expired():
