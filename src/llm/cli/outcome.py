@@ -49,9 +49,9 @@ def note(text: str) -> None:
 
 
 def one_line(text: str) -> str:
-    """Return text of anybody's as one line that does nothing to a terminal.
+    r"""Return text of anybody's as one line that does nothing to a terminal.
 
-    >>> one_line("no such model\\n\\x1b[2Jtry\\tagain")
+    >>> one_line("no such model\n\x1b[2Jtry\tagain")
     'no such model [2Jtry again'
     """
     return " ".join("".join(" " if is_control(letter) else letter for letter in text).split())

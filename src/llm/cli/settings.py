@@ -8,14 +8,16 @@ address it goes only for a model that is named `openai:…`.
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from msgspec import Struct
 
+from llm import LLM
+from llm.cli.servers import model_names
+from llm.options import DEFAULT_BASE_URL
+from llm.source import with_version
 from llm_async import BaseProvider, ConfigurationError, OpenAIProvider, provider_for
-
-if TYPE_CHECKING:
-    from llm import LLM
+from llm_async.providers.registry import split_model
 
 OPENAI_MODEL = "gpt-5-mini"
 """What is asked at OpenAI where nothing is named."""
@@ -33,12 +35,10 @@ class Choice(Struct, frozen=True, kw_only=True):
     """The server it is asked at; None where its name says that."""
 
     reason: str = ""
-    """What to tell the user, who has not named it."""
+    """What to tell the user, who has left something open; "" if nothing."""
 
     def llm(self, **options: Any) -> LLM:
         """Return the `LLM` to ask; `options` are its own."""
-        from llm import LLM  # the command's help needs no client
-
         return LLM(self.model, provider=self.provider, **options)
 
 
@@ -57,7 +57,8 @@ def choose(model: str | None, base_url: str | None) -> Choice:
         return _named(model, base_url)
     if model := os.environ.get("DRAGOMAN_MODEL"):
         choice = _named(model, base_url)
-        return Choice(model=choice.model, provider=choice.provider, reason=f"DRAGOMAN_MODEL names {model!r}")
+        reasons = [f"DRAGOMAN_MODEL names {model!r}", choice.reason]
+        return Choice(model=choice.model, provider=choice.provider, reason="; ".join(filter(None, reasons)))
     provider = server(base_url)
     if provider is not None:
         return _first_of(provider)
@@ -69,8 +70,6 @@ def choose(model: str | None, base_url: str | None) -> Choice:
 
 def server(base_url: str | None) -> BaseProvider | None:
     """Return the server that is named by `--base-url` or `OPENAI_BASE_URL`, None if none is."""
-    from llm.source import with_version
-
     if base_url:
         return OpenAIProvider("", with_version(base_url))
     if named := os.environ.get("OPENAI_BASE_URL"):
@@ -79,16 +78,15 @@ def server(base_url: str | None) -> BaseProvider | None:
 
 
 def _named(model: str, base_url: str | None) -> Choice:
-    from llm.source import with_version
-    from llm_async.providers.registry import split_model
-
     if model.partition(":")[0] == LOCAL:
         if base_url:
             raise ConfigurationError(f"the embedded model {model!r} is not at --base-url; leave one of the two out")
         return Choice(model=model)
     registered, _ = split_model(model)
     if registered is None:
-        return Choice(model=model, provider=server(base_url))
+        provider = server(base_url)
+        reason = "" if provider else f"no server is named, so {DEFAULT_BASE_URL} (LM Studio) is asked for {model!r}"
+        return Choice(model=model, provider=provider, reason=reason)
     if base_url:
         provider, name = provider_for(model, base_url=with_version(base_url))
         return Choice(model=name, provider=provider)
@@ -96,8 +94,6 @@ def _named(model: str, base_url: str | None) -> Choice:
 
 
 def _first_of(provider: BaseProvider) -> Choice:
-    from llm.cli.servers import model_names
-
     names = model_names(provider)
     # Local servers list what they have for embeddings among the rest.
     names = [name for name in names if "embed" not in name.lower()]
