@@ -126,10 +126,11 @@ class Client:
             handed_on = False
             request_id = None
             try:
-                async with self.transport.open(self.endpoint.address(call, headers, limits)) as reply:
+                request = self.endpoint.address(call, headers, limits)
+                async with self.transport.open(request) as reply:
                     request_id = _request_id(reply)
                     if reply.status >= 300:
-                        raise await self._status_error(reply)
+                        raise await self._status_error(reply, request)
                     async with aclosing(read(reply)) as batches:
                         async for batch in batches:
                             handed_on = True
@@ -174,7 +175,7 @@ class Client:
         if reading.ended:
             await reply.drain()
 
-    async def _status_error(self, reply: HttpReply) -> StatusError:
+    async def _status_error(self, reply: HttpReply, request: HttpRequest) -> StatusError:
         if reply.status < 400:
             where = reply.headers.get("location", "nowhere")
             return StatusError(
@@ -187,6 +188,8 @@ class Client:
             body = b""  # the status alone says enough
         error = self.endpoint.dialect.decode_error(reply.status, reply.headers, body)
         error.retry_after = retry_after(reply.headers, now=time.time())
+        if reply.status in (404, 405):  # the model may be wrong, and so may the address
+            error.args = (f"{error.args[0]}, asked at {request.url}",)
         return error
 
     def _redact(self, error: ModelRequestError) -> None:
