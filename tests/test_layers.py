@@ -29,10 +29,9 @@ OUTSIDE_WORLD = (
     "ssl", "subprocess", "threading", "trio", "urllib.request", "urllib3", "xllamacpp",
 )  # fmt: skip # a word list, not a column of thirty lines
 
-LOADED_ONLY_WHEN_USED = (
-    "aiohttp", "asyncio", "http.client", "ssl", "socket",
-    "xllamacpp", "PIL", "lmstudio", "httpx2", "typer", "rich",
-)  # fmt: skip # as above
+EXTRAS = ("PIL", "httpx2", "lmstudio", "rich", "typer", "xllamacpp")
+
+LOADED_ONLY_WHEN_USED = ("aiohttp", "asyncio", "http.client", "socket", "ssl", *EXTRAS)
 
 MOST_MODULES = 350
 MOST_LINES = 600
@@ -69,6 +68,10 @@ def test_transports_import_no_wire_format() -> None:
 
 def test_nothing_is_built_on_the_command() -> None:
     assert built_on_the_command(SRC) == [], "llm.cli is a leaf: the library must work without it"
+
+
+def test_extras_are_loaded_by_name() -> None:
+    assert extras_by_statement(SRC) == [], "importlib.import_module: type checks must not depend on what is installed"
 
 
 def test_files_stay_readable() -> None:
@@ -117,6 +120,8 @@ BREAKS: list[tuple[str, str, str]] = [
     ("dialects_looking_around", "llm_async/dialects/gemini.py", "from .. import client"),
     ("transports_looking_up", "llm_async/transport/blocking.py", "from llm_async.dialects import openai_chat"),
     ("built_on_the_command", "llm/facade.py", "from llm.cli import app"),
+    ("extras_by_statement", "llm/cli/app.py", "from rich.console import Console"),
+    ("extras_by_statement", "llm/local/child.py", "def f():\n    import xllamacpp"),
     ("too_long", "llm/facade.py", "\n" * (MOST_LINES + 1)),
     ("unexplained", "llm/facade.py", "x = y  # noqa: F821"),
     ("unexplained", "llm/facade.py", "x: int = ''  # type: ignore[assignment]"),
@@ -137,7 +142,7 @@ def test_each_rule_finds_what_breaks_it(rule: str, file: str, code: str, tmp_pat
 LEGAL: list[tuple[str, str]] = [
     ("llm_async/transport/blocking.py", "import http.client, socket, ssl, threading, time\ntime.sleep(1)"),
     ("llm/runtime/asynchronous.py", "import asyncio"),
-    ("llm/local/engine.py", "import subprocess"),
+    ("llm/local/engine.py", "import importlib, subprocess\nimportlib.import_module('xllamacpp')"),
     ("llm/cli/app.py", "import signal\nfrom llm.cli import doctor"),
     ("llm/__main__.py", "from llm.cli.app import main"),
     ("llm/facade.py", "import time\nfrom urllib.parse import urlsplit\nfrom http import HTTPStatus\ntime.monotonic()"),
@@ -205,6 +210,16 @@ def built_on_the_command(root: Path) -> list[str]:
     return [problem for problem in found if not problem.startswith(("llm/cli/", "llm/__main__.py"))]
 
 
+def extras_by_statement(root: Path) -> list[str]:
+    return [
+        f"{name_of(file, root)}:{node.lineno} imports an extra"
+        for file in files_of(root)
+        for node in ast.walk(parsed(file))
+        if (isinstance(node, ast.Import) and any(is_within(alias.name, *EXTRAS) for alias in node.names))
+        or (isinstance(node, ast.ImportFrom) and not node.level and is_within(node.module or "", *EXTRAS))
+    ]
+
+
 def too_long(root: Path) -> list[str]:
     lengths = {name_of(file, root): len(file.read_text(encoding="utf-8").splitlines()) for file in files_of(root)}
     return [f"{name} has {lines} lines" for name, lines in lengths.items() if lines > MOST_LINES]
@@ -233,6 +248,7 @@ RULES: dict[str, Rule] = {
         dialects_looking_around,
         transports_looking_up,
         built_on_the_command,
+        extras_by_statement,
         too_long,
         unexplained,
     )
