@@ -46,13 +46,11 @@ class SseParser:
         lines = chunk.split(b"\n")
         rest = lines.pop()
         if lines and self._cut_line:
-            lines[0] = b"".join(self._cut_line) + lines[0]
+            self._keep(lines[0])
+            lines[0] = b"".join(self._cut_line)
             self._cut_line, self._cut_size = [], 0
         if rest:
-            self._cut_line.append(rest)
-            self._cut_size += len(rest)
-            if self._cut_size > MAX_EVENT:
-                raise WireFormatError("server-sent events", f"a line of over {MAX_EVENT} bytes", self._cut_line[0])
+            self._keep(rest)
 
         events = []
         data = self._data
@@ -76,6 +74,13 @@ class SseParser:
         opening, self._opening = self._opening, None
         return self.feed((opening or b"") + b"\n\n")
 
+    def _keep(self, piece: bytes) -> None:
+        """Keep a piece of a line that was cut."""
+        self._cut_line.append(piece)
+        self._cut_size += len(piece)
+        if self._cut_size > MAX_EVENT:
+            raise WireFormatError("server-sent events", f"a line of over {MAX_EVENT} bytes", self._cut_line[0])
+
     def _read_field(self, line: bytes, data: bytes | None) -> bytes | None:
         name, _, value = line.partition(b":")
         if value[:1] == b" ":
@@ -87,7 +92,7 @@ class SseParser:
                 return value
             self._more_data.append(value)
             self._more_size += len(value) + 1
-            if self._more_size > MAX_EVENT:
+            if len(data) + self._more_size > MAX_EVENT:
                 raise WireFormatError("server-sent events", f"an event of over {MAX_EVENT} bytes", data)
         return data  # a comment, or a field that is of no use here
 
