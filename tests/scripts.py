@@ -1,8 +1,8 @@
 """Providers that talk to a script instead of a server.
 
-    provider, script = scripted(stream(*chat("Hel", "lo")), whole(completion("Hello")))
-    response = run(provider.acomplete("test", "Hi"))
-    assert script.requests[0].url == "http://test/v1/chat/completions"
+provider, script = scripted(stream(*chat("Hel", "lo")), whole(completion("Hello")))
+response = run(provider.acomplete("test", "Hi"))
+assert script.requests[0].url == "http://test/v1/chat/completions"
 """
 
 from __future__ import annotations
@@ -33,7 +33,9 @@ def stream(*events: object, done: bool = True, headers: Mapping[str, str] | None
     """Make a streamed answer, one piece an event; an error among them breaks the connection."""
     pieces: list[bytes | LLMError] = []
     for event in events:
-        pieces += [event] if isinstance(event, LLMError) else [step for step in sse(event, done=False) if is_bytes(step)]
+        pieces += (
+            [event] if isinstance(event, LLMError) else [step for step in sse(event, done=False) if is_bytes(step)]
+        )
     if done:
         pieces.append(b"data: [DONE]\n\n")
     return ScriptedReply(headers={"content-type": "text/event-stream", **(headers or {})}, pieces=pieces)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from datetime import UTC
 
 from msgspec import Struct
 
@@ -84,7 +85,8 @@ def retry_after(headers: Mapping[str, str], *, now: float) -> float | None:
     from email.utils import parsedate_to_datetime  # loads socket; `import llm` need not
 
     try:
-        return max(0.0, parsedate_to_datetime(value).timestamp() - now)
+        date = parsedate_to_datetime(value)
+        return max(0.0, (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp() - now)
     except (ValueError, OverflowError):
         return None
 

@@ -39,8 +39,12 @@ def check_limit(name: str, seconds: object) -> None:
     if seconds is None:
         return
     is_number = isinstance(seconds, (int, float)) and not isinstance(seconds, bool)
-    if not is_number or not float(cast(float, seconds)) > 0:  # written so that NaN is refused too
+    if not is_number or not cast(float, seconds) > 0:  # written so that NaN is refused too
         raise ConfigurationError(f"{name} must be a positive number of seconds, or None for none; it is {seconds!r}")
+
+
+_FOR_EVER = 1e9
+"""Seconds; from here on a limit is none, for clocks and sockets overflow at some point beyond."""
 
 
 class Limits:
@@ -51,11 +55,10 @@ class Limits:
     def __init__(self, timeouts: Timeouts, total: float | None = None) -> None:
         """Start counting now. `total` is the whole call's limit in seconds."""
         now = time.monotonic()
-        self.connect = timeouts.connect
-        self.idle = timeouts.idle
-        self.total_at = None if total is None else now + total
-        self.first_token_at = None if timeouts.first_token is None else now + timeouts.first_token
-        self._total, self._first_token = total, timeouts.first_token
+        self.connect, self.idle = _bounded(timeouts.connect), _bounded(timeouts.idle)
+        self._total, self._first_token = _bounded(total), _bounded(timeouts.first_token)
+        self.total_at = None if self._total is None else now + self._total
+        self.first_token_at = None if self._first_token is None else now + self._first_token
 
     def first_token_came(self) -> None:
         """Lift the first token's limit."""
@@ -109,3 +112,7 @@ class Limits:
             "total": (self._total, "before the answer was whole"),
         }[name]
         return LLMTimeoutError(name, seconds, doing=doing)
+
+
+def _bounded(seconds: float | None) -> float | None:
+    return None if seconds is None or seconds >= _FOR_EVER else seconds
