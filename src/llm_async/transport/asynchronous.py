@@ -11,6 +11,7 @@ import contextlib
 import io
 import ssl
 import time
+import weakref
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import AbstractAsyncContextManager
 from types import SimpleNamespace, TracebackType
@@ -94,15 +95,12 @@ class AsyncTransport:
                         trace_request_ctx=phase,
                         **options,
                     )
-            except TimeoutError as error:
+            except (aiohttp.ClientError, OSError, ValueError) as error:
                 if phase.scope.expired():
                     raise request.limits.error(phase.limit) from error
-                raise _translated(address, proxy, error) from error
-            except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as error:
-                if phase.is_reused and attempts_left:
+                is_broken = isinstance(error, (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError))
+                if is_broken and phase.is_reused and attempts_left:
                     continue  # closed by the server while it was idle; it has not seen this request
-                raise _translated(address, proxy, error) from error
-            except (aiohttp.ClientError, OSError, ValueError) as error:
                 raise _translated(address, proxy, error) from error
             return _checked(response, address, request.limits)
         raise AssertionError("unreachable")  # pragma: no cover # the last attempt returns or raises
@@ -113,7 +111,7 @@ class AsyncTransport:
         if kept is None:
             for other in [each for each in list(self._sessions) if each.is_closed()]:
                 _abandon(self._sessions.pop(other)[0])  # closed without finishing its async generators
-            keeper = _keep_session(loop, self._sessions)
+            keeper = _keep_session(loop, weakref.ref(self))
             kept = self._sessions[loop] = await anext(keeper), keeper
         return kept[0]
 
@@ -304,9 +302,12 @@ _Sessions = dict[asyncio.AbstractEventLoop, tuple[aiohttp.ClientSession, AsyncGe
 
 
 async def _keep_session(
-    loop: asyncio.AbstractEventLoop, sessions: _Sessions
+    loop: asyncio.AbstractEventLoop, transport: weakref.ref[AsyncTransport]
 ) -> AsyncGenerator[aiohttp.ClientSession, None]:
-    """Yield a session and close it at the end, which `asyncio.run` brings about for every async generator."""
+    """Yield a session and close it at the end, which `asyncio.run` brings about for every async generator.
+
+    It holds its transport weakly: a cycle would be collected in any order, and aiohttp complain.
+    """
     tracing = aiohttp.TraceConfig()
     tracing.on_connection_create_end.append(_note_created)
     tracing.on_connection_reuseconn.append(_note_reused)
@@ -325,7 +326,8 @@ async def _keep_session(
     try:
         yield session
     finally:
-        sessions.pop(loop, None)
+        if (owner := transport()) is not None:
+            owner._sessions.pop(loop, None)
         await session.close()
 
 

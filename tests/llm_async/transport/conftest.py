@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Iterator
 
 import pytest
+
 from authority import Authority, make_authority
 from server import Server
 from transports import ASYNCIO, BLOCKING, Runtime

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -19,7 +21,7 @@ def encode(chunks: list[bytes], extension: bytes = b"", trailers: bytes = b"") -
 
 def cut(data: bytes, points: list[int]) -> list[bytes]:
     ends = sorted({min(point, len(data)) for point in points} | {0, len(data)})
-    return [data[start:end] for start, end in zip(ends, ends[1:], strict=False)]
+    return [data[start:end] for start, end in pairwise(ends)]
 
 
 def feed_all(body: Body, pieces: list[bytes]) -> bytes:
@@ -61,22 +63,30 @@ def test_what_follows_a_body_is_left_over(data: bytes, more: bytes, points: list
         assert body.has_leftover
 
 
-@given(
-    st.sampled_from(
-        [b"-5\r\n", b"+5\r\n", b"0x5\r\n", b"0X5\r\n", b"5_0\r\n", b" 5\r\n", b"g\r\n", b"\r\n", b";\r\n", b"\xb25\r\n"]
-        + [b"5\n", b"0\n", b"1" * 17 + b"\r\n", b"5;" + b"x" * 3000 + b"\r\n", b"x" * 3000]
-        + [b"2\r\nhello", b"2\r\nhe\n", b"2\r\nhe\r\r\n", b"0\r\nA: b\n", b"0\r\n\n", b"0\r\n" + b"A: b\r\n" * 12_000]
-        + [b"0\r\n" + b"A" * 70_000]
-    ),
-    chunk_lists,
-    cut_points,
-)
-def test_broken_chunks_are_an_error_however_they_are_cut(bad: bytes, chunks: list[bytes], points: list[int]) -> None:
+BROKEN = {
+    **{repr(size): size + b"\r\n" for size in (b"-5", b"+5", b"0x5", b"0X5", b"5_0", b" 5", b"g", b"", b";", b"\xb25")},
+    "a size without CR": b"5\n",
+    "a last size without CR": b"0\n",
+    "a size of 17 digits": b"1" * 17 + b"\r\n",
+    "an endless extension": b"5;" + b"x" * 3000 + b"\r\n",
+    "an endless line": b"x" * 3000,
+    "more than the size": b"2\r\nhello",
+    "no CR behind the data": b"2\r\nhe\n",
+    "no LF behind the data": b"2\r\nhe\r\r\n",
+    "a trailer without CR": b"0\r\nA: b\n",
+    "an end without CR": b"0\r\n\n",
+    "endless trailers": b"0\r\n" + b"A: b\r\n" * 12_000,
+    "an endless trailer": b"0\r\n" + b"A" * 70_000,
+}
+
+
+@given(st.sampled_from(list(BROKEN)), chunk_lists, cut_points)
+def test_broken_chunks_are_an_error_however_they_are_cut(name: str, chunks: list[bytes], points: list[int]) -> None:
     good = encode(chunks)[:-5]
     body = ChunkedBody()
 
-    with pytest.raises(ValueError, match="^has "):
-        feed_all(body, cut(good + bad, points))
+    with pytest.raises(ValueError, match=r"^has "):
+        feed_all(body, cut(good + BROKEN[name], points))
 
     assert not body.is_done
 

@@ -11,12 +11,12 @@ from contextlib import ExitStack, aclosing, contextmanager, suppress
 from typing import Any
 
 import pytest
-from authority import Authority
-from server import Proxy, Reply, Request, Server, raw, reply, sse
-from transports import Runtime, read, request_to, stream
 
+from authority import Authority
 from llm_async.errors import ConfigurationError, LLMTimeoutError, StreamInterruptedError, TransportError
 from llm_async.transport import Transport
+from server import Proxy, Reply, Request, Server, raw, reply, sse
+from transports import Runtime, read, request_to, stream
 
 BODIES: dict[str, dict[str, Any]] = {
     "sized": {"body": b"hello world"},
@@ -268,10 +268,11 @@ def test_draining_gives_up_a_rest(runtime: Runtime, server: Server, rest: bytes)
 
 
 def test_draining_is_quiet_when_the_connection_breaks(runtime: Runtime, server: Server) -> None:
-    gates = [threading.Event(), threading.Event()]
+    gates = [threading.Event(), threading.Event(), threading.Event()]
     head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n"
     server.raw(head, gates[0], reset=True)
     server.raw(head, gates[1], b"-5\r\n")
+    server.raw(head, gates[2])
     server.reply(body=b"fine", content_length=False)
 
     async def work(transport: Transport) -> bytes:
@@ -405,14 +406,15 @@ CUT_SHORT = {
 def test_a_body_that_ends_too_early_is_an_error_behind_what_came(
     runtime: Runtime, server: Server, answer: Reply
 ) -> None:
-    server.add(gated(answer))
+    held, gate = gated(answer)
+    server.add(held)
     got: list[bytes] = []
 
     async def work(transport: Transport) -> None:
         async with transport.open(request_to(server.url)) as reply:
-            open_gate(server)
+            gate.set()
             async for chunk in reply.chunks():
-                got.append(chunk)
+                got.append(chunk)  # noqa: PERF401 # a comprehension would lose what came before the error
 
     with pytest.raises(StreamInterruptedError, match=r"127\.0\.0\.1:") as caught:
         runtime.run(work)
@@ -433,9 +435,9 @@ def test_what_came_before_a_cut_is_given_out_even_when_it_was_noticed_already(ru
             gate.set()
             await runtime.aside(server.wait_idle)
             await transport.sleep(0.01)  # time for the loop to notice as well
-            with pytest.raises(StreamInterruptedError, match="37 of its 50 bytes"):
+            with pytest.raises(StreamInterruptedError, match="37 of its 50 bytes"):  # noqa: PT012 # the loop is one
                 async for chunk in chunks:
-                    got.append(chunk)
+                    got.append(chunk)  # noqa: PERF401 # a comprehension would lose what came before the error
         return got
 
     assert b"".join(runtime.run(work)) == b"one two three"
@@ -628,6 +630,24 @@ def test_a_request_whose_time_is_up_is_not_sent(runtime: Runtime, server: Server
     assert server.requests == []
 
 
+@pytest.mark.parametrize("limit", ["idle", "total"])
+def test_a_limit_ends_sending_to_a_server_that_does_not_read(runtime: Runtime, limit: str) -> None:
+    limits: dict[str, Any] = {"total": None, limit: 0.2}
+    with unwilling_server(backlog=5) as url, pytest.raises(LLMTimeoutError) as caught:
+        runtime.run(lambda transport: read(transport, url, body=bytes(30_000_000), **limits))
+
+    assert caught.value.limit == limit
+
+
+def test_the_connect_limit_covers_the_proxys_answer(runtime: Runtime, server: Server) -> None:
+    server.raw(threading.Event())
+
+    with pytest.raises(LLMTimeoutError) as caught:
+        runtime.run(lambda transport: read(transport, "https://model.test/", connect=0.2), proxy=server.url)
+
+    assert caught.value.limit == "connect"
+
+
 # Servers that are not there
 
 
@@ -706,16 +726,16 @@ def test_a_certificate_nobody_trusts_is_an_error_that_names_the_way_out(
 
 
 def test_a_certificate_for_another_host_is_an_error(runtime: Runtime, authority: Authority) -> None:
-    with Server(tls=authority.server_context, host="127.0.0.2") as server:
-        with pytest.raises(TransportError, match=r"127\.0\.0\.2.*not trusted") as caught:
-            runtime.run(lambda transport: read(transport, server.url), ssl_context=authority.client_context())
+    refused = pytest.raises(TransportError, match=r"127\.0\.0\.2.*not trusted")
+    with Server(tls=authority.server_context, host="127.0.0.2") as server, refused as caught:
+        runtime.run(lambda transport: read(transport, server.url), ssl_context=authority.client_context())
     assert not caught.value.retryable
 
 
 def test_a_server_without_tls_is_an_error_that_asks_whether_it_has_it(runtime: Runtime) -> None:
-    with deaf_server(b"HTTP/1.1 400 Bad Request\r\n\r\n") as url:
-        with pytest.raises(TransportError, match="does this server speak https") as caught:
-            runtime.run(lambda transport: read(transport, url.replace("http:", "https:")))
+    refused = pytest.raises(TransportError, match="does this server speak https")
+    with deaf_server(b"HTTP/1.1 400 Bad Request\r\n\r\n") as url, refused as caught:
+        runtime.run(lambda transport: read(transport, url.replace("http:", "https:")))
     assert not caught.value.retryable
 
 
@@ -780,9 +800,8 @@ def test_a_proxy_that_wants_credentials_is_named_and_they_are_not(runtime: Runti
 
 
 def test_a_proxy_that_does_not_reach_the_server_may_do_so_later(runtime: Runtime) -> None:
-    with Proxy() as proxy:
-        with pytest.raises(TransportError, match=r"127\.0\.0\.1:\d+ \(HTTP 502\)") as caught:
-            runtime.run(lambda transport: read(transport, f"https://127.0.0.1:{free_port()}/"), proxy=proxy.url)
+    with Proxy() as proxy, pytest.raises(TransportError, match=r"127\.0\.0\.1:\d+ \(HTTP 502\)") as caught:
+        runtime.run(lambda transport: read(transport, f"https://127.0.0.1:{free_port()}/"), proxy=proxy.url)
     assert caught.value.retryable
 
 
@@ -843,17 +862,11 @@ def test_what_cannot_be_sent_is_refused_before_anything_is(runtime: Runtime, ser
 # Helpers
 
 
-def gated(answer: Reply) -> Reply:
-    """Hold the body of an answer back until `open_gate`."""
+def gated(answer: Reply) -> tuple[Reply, threading.Event]:
+    """Hold the body of an answer back until the event is set."""
     gate = threading.Event()
     head, *body = answer.steps
-    return Reply([head, gate, *body], close=answer.close, reset=answer.reset)
-
-
-def open_gate(server: Server) -> None:
-    server.wait(lambda: bool(server._gates), "a gate")
-    for gate in server._gates:
-        gate.set()
+    return Reply([head, gate, *body], close=answer.close, reset=answer.reset), gate
 
 
 def free_port() -> int:
@@ -863,11 +876,11 @@ def free_port() -> int:
 
 
 @contextmanager
-def unwilling_server() -> Iterator[str]:
-    """A server whose queue of connections is full, so that connecting takes for ever."""
+def unwilling_server(backlog: int = 0) -> Iterator[str]:
+    """A server that accepts nothing. With a backlog of 0 its queue is full, so that connecting takes for ever."""
     with ExitStack() as stack:
-        listener = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
-        for _ in range(3):
+        listener = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=backlog))
+        for _ in range(0 if backlog else 3):
             waiting = stack.enter_context(socket.socket())
             waiting.setblocking(False)
             waiting.connect_ex(listener.getsockname())
