@@ -1,7 +1,7 @@
 """Fast, async, wire-level clients for model servers: one message, tool, schema and stream model for all.
 
 >>> from llm_async import OpenAIProvider
->>> OpenAIProvider(api_key="…", base_url="http://localhost:1234/v1")
+>>> OpenAIProvider(api_key="key", base_url="http://localhost:1234/v1")
 OpenAIProvider(base_url='http://localhost:1234/v1')
 """
 

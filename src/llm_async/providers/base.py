@@ -9,8 +9,7 @@ import contextlib
 import inspect
 import os
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from ssl import SSLContext
-from typing import Any, ClassVar, Literal, overload
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, overload
 from urllib.parse import urlsplit
 
 import msgspec
@@ -27,6 +26,9 @@ from llm_async.retry import RetryPolicy
 from llm_async.stream import Stream
 from llm_async.timeouts import Limits, Timeouts, check_limit
 from llm_async.transport import HttpRequest, Transport
+
+if TYPE_CHECKING:  # ssl loads the sockets, which nobody needs before the first request
+    from ssl import SSLContext
 
 Messages = str | Sequence[MessageLike]
 """A conversation, or a plain text, which is one user message."""

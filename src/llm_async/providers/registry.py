@@ -31,6 +31,8 @@ def split_model(name: str) -> tuple[str | None, str]:
 def provider_for(name: str, **options: Any) -> Any:
     """Return a provider for `name`, or the provider and the model's name for `name:model`.
 
+    Any: which of the two it is depends on the text, and a union would have to be taken apart at every call.
+
     Args:
         options: passed on to the provider: `api_key`, `base_url`, `retry_config`, …
 
