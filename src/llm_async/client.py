@@ -84,16 +84,16 @@ class Client:
         try:
             async with aclosing(self.stream(request, limits, stream=False)) as batches:
                 async for batch in batches:
-                    for body, events in batch:  # noqa: B007 - the last one is the body
+                    for data, events in batch:
                         assembler.feed(events)
+                        body = data
         except (ModelRequestError, LLMTimeoutError) as error:
             error.partial = self.rebuilt(assembler.reply())
             raise
         reply = assembler.reply()
-        try:
-            original = msgspec.json.decode(body)
-        except msgspec.DecodeError:
-            return self.rebuilt(reply)  # the server streamed although it was not asked to: that was its end mark
+        if not reply.is_whole:
+            return self.rebuilt(reply)  # the server streamed although it was not asked to
+        original = msgspec.json.decode(body)
         dialect = self.endpoint.dialect
         message = dialect.message_in(original) or dialect.message_in(dialect.rebuild_body(reply))
         return to_response(reply, message=message, body=original, issuer=dialect.NAME)
@@ -153,7 +153,7 @@ class Client:
         events = self.endpoint.dialect.decode_response(body)
         if type(events[-1]) is Failed:
             raise events[-1].error
-        yield [(b"", [_opened(reply, warnings)]), (body, events)]
+        yield [(b"", [Opened(_request_id(reply), warnings, is_whole=True)]), (body, events)]
 
     async def _read_stream(self, reply: HttpReply, limits: Limits, warnings: tuple[str, ...]) -> Batches:
         reading = StreamReading(self.endpoint.dialect, _opened(reply, warnings), limits)

@@ -78,6 +78,9 @@ class Opened(Struct, frozen=True, tag="opened"):
     warnings: tuple[str, ...] = ()
     """What could not be sent as it was asked for."""
 
+    is_whole: bool = False
+    """Whether the answer comes in one piece, so that its one event is the body."""
+
 
 class Started(Struct, frozen=True, gc=False, tag="started"):
     """The reply has begun: what the server calls it, and which model it says answers."""

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from llm_async.errors import ConfigurationError
 from llm_async.models.tool_call import ToolCall, ToolResult
@@ -92,8 +93,10 @@ def as_items(messages: str | Iterable[MessageLike]) -> tuple[Item, ...]:
 
 
 def _as_item(message: object, where: str) -> Item:
-    if isinstance(message, (Message, ToolResult)):
+    if isinstance(message, ToolResult):
         return message
+    if isinstance(message, Message):
+        return _checked(message, where)
     if not isinstance(message, Mapping):
         raise ConfigurationError(f"{where} must be a dict or a Message; it is a {type(message).__name__}")
     role = message.get("role")
@@ -102,19 +105,33 @@ def _as_item(message: object, where: str) -> Item:
         return Message("", original=message)
     if not isinstance(role, str) or not role:
         raise ConfigurationError(f"{where} needs a role, such as 'user'; it has {role!r}")
-    content = message.get("content")
-    if role == "tool" and isinstance(content, str) and isinstance(message.get("tool_call_id"), str):
-        return Message(role, content, original=message)
+    return Message(role, _as_content(message.get("content"), where), original=message)
+
+
+def _checked(message: Message, where: str) -> Message:
+    """Return a message that the caller made, if it can be sent; parts that are dicts stay as they are."""
+    if not isinstance(message.role, str) or not (message.role or message.original is not None):
+        raise ConfigurationError(f"{where} needs a role, such as 'user'; it has {message.role!r}")
+    calls = message.tool_calls
+    if not isinstance(calls, Sequence) or not all(isinstance(call, ToolCall) for call in calls):
+        raise ConfigurationError(f"{where}.tool_calls must be a list of ToolCall; it is {calls!r}")
+    content = _as_content(message.content, where)
+    return message if message.content is not None else replace(message, content=content)
+
+
+def _as_content(content: object, where: str) -> str | tuple[Part, ...]:
     if content is None or isinstance(content, str):
-        return Message(role, content or "", original=message)
-    if isinstance(content, Mapping) or not isinstance(content, Sequence):
+        return content or ""
+    if isinstance(content, (Mapping, bytes, bytearray)) or not isinstance(content, Sequence):
         raise ConfigurationError(f"{where}.content must be text or a list of parts; it is a {type(content).__name__}")
-    parts = tuple(_as_part(part, f"{where}.content[{index}]") for index, part in enumerate(content))
-    return Message(role, parts, original=message)
+    return tuple(_as_part(part, f"{where}.content[{index}]") for index, part in enumerate(content))
 
 
 def _as_part(part: object, where: str) -> Part:
-    if isinstance(part, (Text, Image, Native)):
+    if isinstance(part, (Text, Native)):
+        return part
+    if isinstance(part, Image):
+        _check_address(part.url, where)
         return part
     if isinstance(part, str):
         return Text(part)
@@ -131,10 +148,14 @@ def _as_part(part: object, where: str) -> Part:
         url = image.get("url") if isinstance(image, Mapping) else image
         if not isinstance(url, str) or not url:
             raise ConfigurationError(f"{where}.image_url must be an address or {{'url': …}}; it is {_kind(image)}")
-        if url[:5].lower() == "file:":
-            raise ConfigurationError(f"{where}.image_url is a file: address; files of this machine are never read")
+        _check_address(url, f"{where}.image_url")
         return Image(url)
     return Native(part)
+
+
+def _check_address(url: str, where: str) -> None:
+    if url[:5].lower() == "file:":
+        raise ConfigurationError(f"{where} is a file: address; files of this machine are never read")
 
 
 def _kind(value: object) -> str:

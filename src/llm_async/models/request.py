@@ -79,6 +79,7 @@ class ModelRequest(Struct, frozen=True, kw_only=True):
         if tool_choice is not None and not isinstance(tool_choice, (str, Mapping)):
             raise ConfigurationError(f"tool_choice must be a string or a dict; it is a {type(tool_choice).__name__}")
         parameters = dict(parameters or {})
+        check_sampling(parameters)
         known = {name: parameters.pop(name) for name in Sampling.__struct_fields__ if name in parameters}
         return cls(
             model=model,
@@ -95,9 +96,32 @@ class ModelRequest(Struct, frozen=True, kw_only=True):
 def _as_tools(tools: object) -> tuple[ToolLike, ...]:
     if tools is None:
         return ()
-    if not isinstance(tools, (list, tuple)):
+    if isinstance(tools, (str, bytes)) or not isinstance(tools, Sequence):
         raise ConfigurationError(f"tools must be a list; it is a {type(tools).__name__}")
     for index, tool in enumerate(tools):
         if not isinstance(tool, (Tool, Mapping)):
             raise ConfigurationError(f"tools[{index}] must be a Tool or a dict; it is a {type(tool).__name__}")
     return tuple(tools)
+
+
+def check_sampling(parameters: Mapping[str, Any]) -> None:
+    """Refuse the common parameters where they have a type that no server takes."""
+    for name, kinds, words in _KINDS:
+        value = parameters.get(name)
+        if value is not None and (not isinstance(value, kinds) or isinstance(value, bool)):
+            raise ConfigurationError(f"{name} must be {words}; it is a {type(value).__name__}")
+    stop = parameters.get("stop")
+    if isinstance(stop, (list, tuple)):
+        for index, text in enumerate(stop):
+            if not isinstance(text, str):
+                raise ConfigurationError(f"stop[{index}] must be a string; it is a {type(text).__name__}")
+
+
+_KINDS: tuple[tuple[str, tuple[type, ...], str], ...] = (
+    ("temperature", (int, float), "a number"),
+    ("top_p", (int, float), "a number"),
+    ("max_tokens", (int,), "a whole number"),
+    ("stop", (str, list, tuple), "a string or a list of strings"),
+    ("seed", (int,), "a whole number"),
+    ("reasoning_effort", (str,), "a string such as 'low'"),
+)

@@ -75,7 +75,7 @@ class StreamChunk(Struct, frozen=True, gc=False):
         """The provider's event, decoded; None where it is not JSON, such as an end mark."""
         try:
             return msgspec.json.decode(self.data)
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, UnicodeError, RecursionError):
             return None
 
 
@@ -98,6 +98,8 @@ class Reply(Struct, frozen=True, kw_only=True):
     usage_original: Any = None
     request_id: str | None = None
     warnings: tuple[str, ...] = ()
+    is_whole: bool = False
+    """Whether it came in one piece."""
 
 
 class _Call:
@@ -166,6 +168,7 @@ class Assembler:
             usage_original=self._usage.original,
             request_id=self._opened.request_id,
             warnings=self._opened.warnings,
+            is_whole=self._opened.is_whole,
         )
 
     def _reason(self) -> FinishReason:
@@ -243,7 +246,7 @@ def is_whole_json(text: str) -> bool:
     """Return whether `text` is a whole JSON value."""
     try:
         msgspec.json.decode(text)
-    except (msgspec.DecodeError, UnicodeError):
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
         return False
     return True
 
