@@ -39,10 +39,12 @@ class HttpReply(Protocol):
     @property
     def status(self) -> int:
         """The status code, 200 to 599; provisional answers (1xx) are passed over."""
+        ...
 
     @property
     def headers(self) -> Mapping[str, str]:
         """The headers, names in lower case; a repeated one joined with ', '."""
+        ...
 
     def chunks(self) -> AsyncGenerator[bytes, None]:
         """Yield the body as it arrives, decompressed: all that one receive brought, 64 KB at most, never empty.
@@ -51,6 +53,7 @@ class HttpReply(Protocol):
             StreamInterruptedError: the body ended before the end its headers promised, or the connection broke.
             LLMTimeoutError: one of the request's limits ran out.
         """
+        ...
 
     async def read(self) -> bytes:
         """Return the whole body, decompressed.
@@ -60,6 +63,7 @@ class HttpReply(Protocol):
             StreamInterruptedError: it was cut short.
             LLMTimeoutError: one of the request's limits ran out.
         """
+        ...
 
     async def drain(self) -> None:
         """Read what little may be left behind the end mark of a stream, for a moment at most (50 ms, 64 KB).
@@ -67,6 +71,7 @@ class HttpReply(Protocol):
         Whoever stops at the mark calls this, so that the connection can be kept. It raises nothing of its own; a
         body that does not end within the moment is given up.
         """
+        ...
 
 
 class Transport(Protocol):
@@ -82,9 +87,12 @@ class Transport(Protocol):
             TransportError: no answer came; `.retryable` says whether trying again makes sense.
             LLMTimeoutError: one of the request's limits ran out.
         """
+        ...
 
     async def sleep(self, seconds: float) -> None:
         """Wait."""
+        ...
 
     async def aclose(self) -> None:
         """Close the connections that are kept. The transport may be used again afterwards."""
+        ...

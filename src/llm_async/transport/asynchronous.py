@@ -14,10 +14,13 @@ import time
 import weakref
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import AbstractAsyncContextManager
-from types import SimpleNamespace, TracebackType
+from contextvars import ContextVar
+from types import TracebackType
 from typing import Any, NoReturn
 
 import aiohttp
+from aiohttp.connector import Connection
+from aiohttp.tracing import Trace
 from yarl import URL  # aiohttp's own type, which it does not re-export
 
 from llm_async.errors import LLMError, LLMTimeoutError, TransportError
@@ -84,6 +87,7 @@ class AsyncTransport:
         for attempts_left in reversed(range(_RETRIES)):
             body = io.BytesIO(request.body) if len(request.body) > _LARGE else request.body or None
             phase = _Phase(request.limits)
+            _phase.set(phase)
             try:
                 async with phase.scope:
                     response = await session.request(
@@ -92,10 +96,13 @@ class AsyncTransport:
                         headers=headers,
                         data=body,
                         allow_redirects=False,
-                        trace_request_ctx=phase,
                         **options,
                     )
+            except asyncio.CancelledError:
+                phase.abort()
+                raise
             except (aiohttp.ClientError, OSError, ValueError) as error:
+                phase.abort()
                 if phase.scope.expired():
                     raise request.limits.error(phase.limit) from error
                 is_broken = isinstance(error, (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError))
@@ -193,7 +200,7 @@ class AsyncReply:
         if self._response.content.at_eof():
             self._response.release()
         else:
-            self._response.close()
+            _close(self._response)
 
     def _interrupted(self, error: aiohttp.ClientError | OSError) -> NoReturn:
         if isinstance(error, OSError):
@@ -237,15 +244,41 @@ class _Phase:
         seconds, self.limit = limits.for_connect()
         self.scope = asyncio.timeout(seconds)
         self.is_reused = False
+        self._transport: asyncio.BaseTransport | None = None
 
-    def connected(self, *, is_reused: bool) -> None:
+    def connected(self, connection: Connection, *, is_reused: bool) -> None:
         """Let the limits of reading take over."""
-        self.is_reused = is_reused
+        self.is_reused, self._transport = is_reused, connection.transport
         try:
             seconds, self.limit = self._limits.for_read()
         except LLMTimeoutError as error:  # raised where the scope is left: we are inside aiohttp here
             seconds, self.limit = 0.0, error.limit
         self.scope.reschedule(None if seconds is None else asyncio.get_running_loop().time() + seconds)
+
+    def abort(self) -> None:
+        """Close the connection at once."""
+        _abort(self._transport)
+
+
+_phase: ContextVar[_Phase] = ContextVar("phase")
+
+
+class _Connector(aiohttp.TCPConnector):
+    """A connection pool that tells a request's phase which connection it got."""
+
+    def __init__(self) -> None:
+        # The resolver that obeys the system's settings, whichever others are installed.
+        super().__init__(limit=0, keepalive_timeout=KEPT_FOR, resolver=aiohttp.ThreadedResolver())
+        self._used: weakref.WeakSet[object] = weakref.WeakSet()
+
+    async def connect(
+        self, req: aiohttp.ClientRequest, traces: list[Trace], timeout: aiohttp.ClientTimeout
+    ) -> Connection:
+        connection = await super().connect(req, traces, timeout)
+        protocol = connection.protocol
+        _phase.get().connected(connection, is_reused=protocol in self._used)
+        self._used.add(protocol)
+        return connection
 
 
 class _Watch:
@@ -295,7 +328,7 @@ class _Watch:
         if self._response.content.is_eof():
             return  # it has all arrived: too late to be late
         self._response.content.set_exception(self._limits.error(name))
-        self._response.close()
+        _close(self._response)
 
 
 _Sessions = dict[asyncio.AbstractEventLoop, tuple[aiohttp.ClientSession, AsyncGenerator[aiohttp.ClientSession, None]]]
@@ -308,11 +341,8 @@ async def _keep_session(
 
     It holds its transport weakly: a cycle would be collected in any order, and aiohttp complain.
     """
-    tracing = aiohttp.TraceConfig()
-    tracing.on_connection_create_end.append(_note_created)
-    tracing.on_connection_reuseconn.append(_note_reused)
     session = aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEPT_FOR, resolver=aiohttp.ThreadedResolver()),
+        connector=_Connector(),
         cookie_jar=aiohttp.DummyCookieJar(),
         skip_auto_headers=("Accept", "Accept-Encoding", "Content-Type", "User-Agent"),
         timeout=_NO_TIMEOUTS,
@@ -321,7 +351,6 @@ async def _keep_session(
         max_line_size=head.LONGEST,
         max_field_size=head.LONGEST,
         read_bufsize=PIECE,
-        trace_configs=[tracing],
     )
     try:
         yield session
@@ -331,12 +360,16 @@ async def _keep_session(
         await session.close()
 
 
-async def _note_created(_: aiohttp.ClientSession, context: SimpleNamespace, __: object) -> None:
-    context.trace_request_ctx.connected(is_reused=False)
+def _close(response: aiohttp.ClientResponse) -> None:
+    transport = None if response.connection is None else response.connection.transport
+    response.close()
+    _abort(transport)
 
 
-async def _note_reused(_: aiohttp.ClientSession, context: SimpleNamespace, __: object) -> None:
-    context.trace_request_ctx.connected(is_reused=True)
+def _abort(transport: asyncio.BaseTransport | None) -> None:
+    """Close for good; a transport's `close` would wait until the server has read the whole request."""
+    if isinstance(transport, asyncio.WriteTransport):
+        transport.abort()
 
 
 def _abandon(session: aiohttp.ClientSession) -> None:
@@ -358,7 +391,7 @@ def _checked(response: aiohttp.ClientResponse, address: Address, limits: Limits)
             raise failures.not_http(address, f"its status is {response.status}")
         return AsyncReply(response, address, limits)
     except BaseException:
-        response.close()
+        _close(response)
         raise
 
 

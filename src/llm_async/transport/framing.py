@@ -29,9 +29,11 @@ class Body(Protocol):
         Raises:
             ValueError: the framing is broken; the message continues "the answer …".
         """
+        ...
 
     def missing(self) -> str:
         """Return what is missing if the connection ends now, "" if nothing is."""
+        ...
 
 
 class ChunkedBody:
