@@ -11,11 +11,10 @@ import json
 from collections.abc import Coroutine, Mapping, Sequence
 from typing import Any, TypeVar
 
-from server import sse
-
 from llm_async import LLMError, OpenAIProvider, Stream, StreamChunk
 from llm_async.transport import HttpRequest
 from llm_async.transport.scripted import ScriptedReply, ScriptedTransport
+from server import sse
 
 T = TypeVar("T")
 
@@ -76,7 +75,7 @@ async def chunks_of(reply: Stream, into: list[StreamChunk] | None = None) -> lis
     """Iterate a stream to its end; `into` has the chunks even if it fails."""
     chunks = [] if into is None else into
     async for chunk in reply:
-        chunks.append(chunk)  # noqa: PERF401 # what came before an error is wanted too
+        chunks.append(chunk)  # what came before an error is wanted too
     return chunks
 
 

@@ -114,7 +114,7 @@ def _checked(message: Message, where: str) -> Message:
         raise ConfigurationError(f"{where} needs a role, such as 'user'; it has {message.role!r}")
     calls = message.tool_calls
     if not isinstance(calls, Sequence) or not all(isinstance(call, ToolCall) for call in calls):
-        raise ConfigurationError(f"{where}.tool_calls must be a list of ToolCall; it is {calls!r}")
+        raise ConfigurationError(f"{where}.tool_calls must be a list of ToolCall")
     content = _as_content(message.content, where)
     return message if message.content is not None else replace(message, content=content)
 
@@ -146,17 +146,17 @@ def _as_part(part: object, where: str) -> Part:
     if kind == "image_url":
         image = part.get("image_url")
         url = image.get("url") if isinstance(image, Mapping) else image
-        if not isinstance(url, str) or not url:
-            raise ConfigurationError(f"{where}.image_url must be an address or {{'url': …}}; it is {_kind(image)}")
         _check_address(url, f"{where}.image_url")
         return Image(url)
     return Native(part)
 
 
-def _check_address(url: str, where: str) -> None:
+def _check_address(url: object, where: str) -> None:
+    if not isinstance(url, str) or not url:
+        raise ConfigurationError(f"{where} must be an address or {{'url': …}}; it is {_kind(url)}")
     if url[:5].lower() == "file:":
         raise ConfigurationError(f"{where} is a file: address; files of this machine are never read")
 
 
 def _kind(value: object) -> str:
-    return "missing" if value is None else f"a {type(value).__name__}"
+    return "missing" if value is None else repr(value) if value == "" else f"a {type(value).__name__}"

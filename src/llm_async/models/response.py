@@ -200,9 +200,9 @@ class Assembler:
         call = self._call_at.get(delta.key)
         if call is None or not delta.name or not call.name or delta.id == call.id != "":
             return call
-        if delta.id and call.id:
+        if (delta.id and call.id) or delta.name != call.name:
             return None  # several servers give every call the index 0
-        begun_anew = delta.arguments and is_whole_json(call.text())
+        begun_anew = (delta.id or delta.arguments) and is_whole_json(call.text())
         return None if begun_anew else call
 
     def _feed_rare(self, event: ModelEvent) -> None:

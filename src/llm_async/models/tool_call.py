@@ -39,7 +39,11 @@ class ToolCall(Struct, frozen=True):
     @property
     def function(self) -> dict[str, str]:
         """The call as OpenAI Chat shows it: `{"name": …, "arguments": JSON text}`."""
-        return {"name": self.name, "arguments": self.arguments_text or "{}"}
+        # A call that was made by hand has no text of a model's.
+        text = (
+            self.arguments_text if self.arguments_text.strip() else msgspec.json.encode(self.arguments or {}).decode()
+        )
+        return {"name": self.name, "arguments": text}
 
     @property
     def input(self) -> dict[str, Any] | None:
