@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import sys
+import threading
 from collections.abc import Sequence
 
 from llm.cli.arguments import Arguments, parse
-from llm.cli.outcome import end_well
+from llm.cli.outcome import end_well, note
 from llm_async import ConfigurationError
+
+HINT_AFTER = 5.0
+"""Seconds without an end of standard input after which the user is told what is being waited for."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -15,9 +19,6 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     Args:
         argv: the words behind `dragoman`; None takes the process's own.
-
-    Raises:
-        SystemExit: the help was asked for, or the words mean nothing.
     """
     return end_well(lambda: _run(parse(sys.argv[1:] if argv is None else argv)))
 
@@ -67,9 +68,16 @@ def _with_context(prompt: str | None) -> str:
 
 
 def _standard_input() -> str:
+    """Return what is piped in, "" from a terminal."""
     if sys.stdin is None or sys.stdin.isatty():
         return ""
+    # Programs that start us may leave it open for ever without meaning to.
+    hint = threading.Timer(HINT_AFTER, note, ["still reading standard input; where none is meant, add </dev/null"])
+    hint.daemon = True
+    hint.start()
     try:
         return sys.stdin.buffer.read().decode("utf-8-sig").rstrip()
     except UnicodeDecodeError as error:
         raise ConfigurationError(f"standard input is not text in UTF-8 (byte {error.start} is wrong)") from error
+    finally:
+        hint.cancel()

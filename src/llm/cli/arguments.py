@@ -49,7 +49,7 @@ class Arguments(argparse.Namespace):
 
 
 def parse(written: Sequence[str]) -> Arguments:
-    """Return what `written` means; says in one line what is wrong with it, and exits, if it means nothing.
+    """Return what `written` means; says in one line what is wrong with it and exits, if it means nothing.
 
     A word behind `--` is a prompt whatever it looks like.
     """
@@ -72,7 +72,12 @@ def parse(written: Sequence[str]) -> Arguments:
 
 
 def _read(options: list[str], command: str) -> Arguments:
-    arguments = _parser(command).parse_intermixed_args(options, Arguments())
+    parser = _parser(command)
+    arguments, rest = parser.parse_known_intermixed_args(options, Arguments())
+    for word in rest:
+        if word.startswith("-"):
+            parser.error(f"there is no option {word!r}")
+        parser.error(f"{word!r} is one word too many; a prompt of several stands in quotes")
     arguments.command = command
     return arguments
 

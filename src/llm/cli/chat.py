@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import sys
 from typing import Any
 
@@ -25,7 +26,7 @@ def converse(arguments: Arguments) -> int:
     with Asker(arguments) as asker:
         if is_interactive:
             with contextlib.suppress(ImportError):  # not everywhere; it makes input() edit and remember lines
-                import readline  # noqa: F401 # importing it is what it takes
+                importlib.import_module("readline")  # which is all it takes
             note(f"{GOODBYE} or Ctrl-D ends the chat, Ctrl-C an answer")
         while (said := _next_message(is_interactive)) is not None:
             if said.strip():

@@ -31,20 +31,23 @@ def _run(prompt: str) -> int:
     if sys.stdout.isatty():
         print(f"> {prompt}")
     view = TextView()
-    with LLM("local", extra_body={"temperature": 0}) as llm:
-        stream = llm.stream_response(prompt, final=True, verbose=True)
+    with (
+        LLM("local", extra_body={"temperature": 0}) as llm,
+        llm.stream_response(prompt, final=True, verbose=True) as stream,
+    ):
+        speed = ""
         try:
             for event in stream:
-                if event["type"] != "verbose":
+                if event["type"] == "verbose":
+                    speed = figures(event["content"])  # said below, not on standard error
+                else:
                     view.show(event)
         finally:
             view.end()
     if not stream.final["answer"].strip():
         return FAILED  # the view has said so
     print(f"\nWhat ran: {what_ran(choice)}")
-    if measured := stream.final.get("verbose"):
-        print(f"Speed: {figures(measured)}")
-    print(f"\n{YOUR_OWN}", flush=True)
+    print(f"Speed: {speed}\n\n{YOUR_OWN}", flush=True)
     return 0
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import sys
 import unicodedata
@@ -24,12 +25,21 @@ PIPE_CLOSED = 141
 
 
 def end_well(work: Callable[[], int]) -> int:
-    """Return the exit code of `work`, or of what ended it; what went wrong is said in one line."""
+    """Return the exit code of `work`, or of what ended it; what went wrong is said in one line.
+
+    The process is meant to end then: its standard streams may lead nowhere afterwards.
+    """
+    for stream in (sys.stdin, sys.stdout):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # in a locale without the letter, a question mark is better than none
     try:
         code = work()
         _flush()
+    except SystemExit as end:  # of argparse
+        code = end.code if isinstance(end.code, int) else 0
     except KeyboardInterrupt:
         code = INTERRUPTED
+        _end_line()
     except BrokenPipeError:
         code = PIPE_CLOSED
     except ConfigurationError as error:
@@ -68,18 +78,22 @@ def _fail(code: int, text: str) -> int:
     return code
 
 
+def _end_line() -> None:
+    """Put what comes next, the shell's prompt, below the `^C` that a terminal shows."""
+    if sys.stderr is not None and sys.stderr.isatty():
+        print(file=sys.stderr)
+
+
 def _flush() -> None:
-    for stream in (sys.stdout, sys.stderr):
-        if stream is not None:
-            stream.flush()
+    for stream in filter(None, (sys.stdout, sys.stderr)):
+        stream.flush()
 
 
 def _let_go_of_broken_output() -> None:
     """Send what can't be written nowhere; else the interpreter complains of it when it flushes at its end."""
-    for stream in (sys.stdout, sys.stderr):
+    for stream in filter(None, (sys.stdout, sys.stderr)):
         try:
-            if stream is not None:
-                stream.flush()
+            stream.flush()
         except OSError:
             nowhere = os.open(os.devnull, os.O_WRONLY)
             os.dup2(nowhere, stream.fileno())

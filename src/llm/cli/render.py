@@ -121,9 +121,6 @@ class _Column:
 
 
 def _write(stream: TextIO | None, text: str) -> None:
-    if stream is None:
-        return
-    encoding = stream.encoding or "utf-8"
-    # In a locale without the letter a question mark is better than no answer.
-    stream.write(text.encode(encoding, "replace").decode(encoding))
-    stream.flush()
+    if stream is not None:  # programs without a console have none
+        stream.write(text)
+        stream.flush()

@@ -85,12 +85,16 @@ def _named(model: str, base_url: str | None) -> Choice:
     registered, _ = split_model(model)
     if registered is None:
         provider = server(base_url)
-        reason = "" if provider else f"no server is named, so {DEFAULT_BASE_URL} (LM Studio) is asked for {model!r}"
-        return Choice(model=model, provider=provider, reason=reason)
+        return Choice(model=model, provider=provider, reason="" if provider else _default_server(model))
     if base_url:
         provider, name = provider_for(model, base_url=with_version(base_url))
         return Choice(model=name, provider=provider)
     return Choice(model=model)
+
+
+def _default_server(model: str) -> str:
+    reason = f"no server is named, so {DEFAULT_BASE_URL} (LM Studio) is asked for {model!r}"
+    return f"{reason}; OpenAI's are named openai:NAME" if os.environ.get("OPENAI_API_KEY") else reason
 
 
 def _first_of(provider: BaseProvider) -> Choice:
