@@ -214,8 +214,10 @@ def _send(connection: Connection, message: bytes) -> OSError | None:
         connection.send(message)
     except LLMTimeoutError:
         raise
-    except OSError as error:
+    except ConnectionError as error:
         return error
+    except OSError as error:
+        raise _StaleError from error
     return None
 
 

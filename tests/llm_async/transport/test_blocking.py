@@ -142,6 +142,20 @@ def test_the_systems_own_patience_is_not_called_a_limit(
     assert caught.value.retryable
 
 
+@pytest.mark.parametrize("method", ["sendall", "recv"])
+def test_nor_is_it_once_the_connection_stands(
+    server: Server, transport: BlockingTransport, monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    def fail(*_: object) -> None:
+        raise TimeoutError(errno.ETIMEDOUT, "Connection timed out")
+
+    server.handler = lambda request: raw()
+    monkeypatch.setattr(f"llm_async.transport.connection.socket.socket.{method}", fail)
+    with pytest.raises(TransportError, match=r"broke \(Connection timed out\)"):
+        finish(read(transport, server.url, total=1))
+    monkeypatch.undo()
+
+
 def test_an_interrupt_while_connecting_leaves_nothing_open(
     transport: BlockingTransport, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -763,20 +763,22 @@ def test_a_plain_request_goes_through_the_proxy_of_the_environment(
 def test_a_tls_request_is_tunnelled(
     runtime: Runtime, authority: Authority, monkeypatch: pytest.MonkeyPatch, by: str
 ) -> None:
-    with Server(lambda request: reply(body=b"hello"), tls=authority.server_context) as server:
-        with Proxy(credentials="Basic dXNlcjpwQHNz", names={"model.test": server}) as proxy:
-            given = f"http://user:p%40ss@127.0.0.1:{proxy.port}"
-            if by == "environment":
-                monkeypatch.setenv("https_proxy", given)
+    with (
+        Server(lambda request: reply(body=b"hello"), tls=authority.server_context) as server,
+        Proxy(credentials="Basic dXNlcjpwQHNz", names={"model.test": server}) as proxy,
+    ):
+        given = f"http://user:p%40ss@127.0.0.1:{proxy.port}"
+        if by == "environment":
+            monkeypatch.setenv("https_proxy", given)
 
-            async def work(transport: Transport) -> list[bytes]:
-                return [await read(transport, "https://model.test/v1") for _ in range(2)]
+        async def work(transport: Transport) -> list[bytes]:
+            return [await read(transport, "https://model.test/v1") for _ in range(2)]
 
-            context = authority.client_context()
-            assert runtime.run(work, ssl_context=context, proxy=given if by == "parameter" else None) == [b"hello"] * 2
-            assert [(request.method, request.target) for request in proxy.requests] == [("CONNECT", "model.test:443")]
-            assert "proxy-authorization" not in server.requests[0].headers
-            assert server.connections == 1
+        context = authority.client_context()
+        assert runtime.run(work, ssl_context=context, proxy=given if by == "parameter" else None) == [b"hello"] * 2
+        assert [(request.method, request.target) for request in proxy.requests] == [("CONNECT", "model.test:443")]
+        assert "proxy-authorization" not in server.requests[0].headers
+        assert server.connections == 1
 
 
 def test_credentials_go_to_the_proxy_of_a_plain_request(runtime: Runtime, server: Server) -> None:
