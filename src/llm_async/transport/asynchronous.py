@@ -274,9 +274,15 @@ class _Connector(aiohttp.TCPConnector):
     async def connect(
         self, req: aiohttp.ClientRequest, traces: list[Trace], timeout: aiohttp.ClientTimeout
     ) -> Connection:
-        connection = await super().connect(req, traces, timeout)
-        protocol = connection.protocol
-        _phase.get().connected(connection, is_reused=protocol in self._used)
+        while True:
+            connection = await super().connect(req, traces, timeout)
+            protocol = connection.protocol
+            is_reused = protocol in self._used
+            # aiohttp keeps what came on an idle connection, and would take it for the answer to the next request.
+            if not is_reused or protocol is None or not protocol.should_close:
+                break
+            connection.close()
+        _phase.get().connected(connection, is_reused=is_reused)
         self._used.add(protocol)
         return connection
 

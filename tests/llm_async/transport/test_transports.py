@@ -303,6 +303,23 @@ def test_bytes_behind_an_answer_are_never_taken_for_the_next_one(runtime: Runtim
         return [await read(transport, server.url) for _ in range(6)]
 
     assert runtime.run(work) == [b"right", b"second", b"right", b"second", b"", b"second"]
+    assert [request.connection for request in server.requests] == [1, 2, 2, 3, 3, 4]
+
+
+def test_bytes_that_come_late_are_not_taken_for_the_next_answer_either(runtime: Runtime, server: Server) -> None:
+    gate, sent = threading.Event(), threading.Event()
+    stray = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nwrong"
+    server.raw(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nright", gate, stray, lambda _: sent.set(), close=False)
+    server.reply(body=b"second")
+
+    async def work(transport: Transport) -> tuple[bytes, bytes]:
+        first = await read(transport, server.url)
+        gate.set()
+        await runtime.aside(sent.wait)
+        await transport.sleep(0.01)  # time for the loop to notice
+        return first, await read(transport, server.url)
+
+    assert runtime.run(work) == (b"right", b"second")
 
 
 @pytest.mark.parametrize("end", [raw(), raw(reset=True)], ids=["closes", "resets"])
