@@ -265,6 +265,24 @@ class TestEnding:
             os.kill(worker, signal.SIGKILL)
             assert_ends(workers)
 
+    def test_a_fork_that_uses_no_model_does_not_keep_its_parents_alive_either(self, model: Path) -> None:
+        script = """
+worker = os.fork()
+if worker:
+    print(worker, flush=True)
+signal.pause()
+"""
+        with self.start(script, model) as parent:
+            assert parent.stdout is not None
+            parents, worker = int(parent.stdout.readline()), int(parent.stdout.readline())
+
+            parent.kill()
+
+            try:
+                assert_ends(parents)
+            finally:
+                os.kill(worker, signal.SIGKILL)
+
     def test_the_end_of_a_fork_leaves_the_parents_engine_alone(self, model: Path) -> None:
         script = """
 if not os.fork():

