@@ -95,7 +95,7 @@ class Client:
             return self.rebuilt(reply)  # the server streamed although it was not asked to
         original = msgspec.json.decode(body)
         dialect = self.endpoint.dialect
-        message = dialect.message_in(original) or dialect.message_in(dialect.rebuild_body(reply))
+        message = dialect.message_in(original, reply.tool_calls) or dialect.message_in(dialect.rebuild_body(reply))
         return to_response(reply, message=message, body=original, issuer=dialect.NAME)
 
     async def fetch(self, call: HttpCall, headers: Mapping[str, str], limits: Limits) -> bytes:

@@ -5,7 +5,7 @@ A module with the functions of `Dialect` is one; type checkers verify it where a
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Protocol
 
 from msgspec import Struct
@@ -14,7 +14,7 @@ from llm_async.errors import StatusError
 from llm_async.models.event import ModelEvent
 from llm_async.models.request import ModelRequest
 from llm_async.models.response import Reply
-from llm_async.models.tool_call import ToolResult
+from llm_async.models.tool_call import ToolCall, ToolResult
 from llm_async.sse import ServerSentEvent
 
 
@@ -79,8 +79,12 @@ class Dialect(Protocol):
         """Return the message that carries a tool's result."""
         ...
 
-    def message_in(self, body: Any) -> Any:
-        """Return the model's message out of a whole answer, decoded: what is sent back of it."""
+    def message_in(self, body: Any, calls: Sequence[ToolCall] = ()) -> Any:
+        """Return the model's message out of a whole answer, decoded: what is sent back of it.
+
+        Args:
+            calls: the calls in it as users see them, by whose ids the results will name them.
+        """
         ...
 
     def rebuild_body(self, reply: Reply) -> Any:

@@ -32,6 +32,9 @@ _TOO_LONG = re.compile(
     re.IGNORECASE,
 )
 
+_TOO_FAST = re.compile(r"per[ -]?(second|minute|min\b|hour|day)|rate.?limit|please wait", re.IGNORECASE)
+"""What is said of too many tokens in too short a time, which passes."""
+
 _OVERLOADED_WORDS = frozenset(
     {"overloaded_error", "overloaded", "server_error", "api_error", "internal_server_error", "service_unavailable"}
 )
@@ -41,11 +44,15 @@ def status_error(status: int, headers: Mapping[str, str], body: bytes) -> Status
     """Return the error that an answer of status 400 or above reports, JSON or not."""
     text = body.decode("utf-8", "replace").strip()
     envelope = _object(text)
-    if envelope is None:
-        said = " ".join(re.sub(r"<[^>]*>", " ", text).split())[:300]  # proxies answer with pages of HTML
-        return _error(said or "no explanation", None, status, headers, text)
-    message, code = read_envelope(envelope)
+    message, code = (_said(text), None) if envelope is None else read_envelope(envelope)
     return _error(message, code, status, headers, text)
+
+
+def error_in_text(body: bytes) -> StatusError:
+    """Return the error that an event called `error` reports, JSON or not."""
+    text = body.decode("utf-8", "replace").strip()
+    envelope = _object(text)
+    return _error(_said(text), None, None, {}, text) if envelope is None else error_inside_answer(envelope, body)
 
 
 def error_inside_answer(envelope: Mapping[str, Any], body: bytes) -> StatusError:
@@ -75,20 +82,29 @@ def read_envelope(envelope: Mapping[str, Any]) -> tuple[str, str | None]:
     return message, code
 
 
+def _said(text: str) -> str:
+    """Return what a page says to people: proxies answer with HTML."""
+    return " ".join(re.sub(r"<[^>]*>", " ", text).split())[:300] or "no explanation"
+
+
 def _error(message: str, code: str | None, status: int | None, headers: Mapping[str, str], body: str) -> StatusError:
     shown = f"{message} (HTTP {status})" if status else message
-    return _class_of(status, code, message)(
+    kind = _class_of(status, code, message)
+    may_pass = code in _OVERLOADED_WORDS or (kind is RateLimitError and code != "insufficient_quota")
+    passes = is_retryable(status, headers) if status else may_pass
+    return kind(
         shown,
         body=body,
         status_code=status,
         code=code,
         request_id=headers.get("x-request-id") or headers.get("request-id"),
-        retryable=is_retryable(status, headers) if status else code in _OVERLOADED_WORDS,
+        # A conversation that is too long stays so, though Gemini and Azure say it with a 429.
+        retryable=passes and kind is not ContextLengthError,
     )
 
 
 def _class_of(status: int | None, code: str | None, message: str) -> type[StatusError]:
-    if status not in (401, 403, 404) and (code == "context_length_exceeded" or _TOO_LONG.search(message)):
+    if status not in (401, 403, 404) and _is_too_long(code, message):
         return ContextLengthError
     if status in (401, 403) or code in ("invalid_api_key", "authentication_error"):
         return AuthenticationError
@@ -101,13 +117,17 @@ def _class_of(status: int | None, code: str | None, message: str) -> type[Status
     return InvalidRequestError if status is not None else StatusError
 
 
+def _is_too_long(code: str | None, message: str) -> bool:
+    return code == "context_length_exceeded" or bool(_TOO_LONG.search(message) and not _TOO_FAST.search(message))
+
+
 def _numeric_status(envelope: Mapping[str, Any], code: str | None) -> int | None:
     """Return the status that an error inside a 200 claims, if it claims one."""
     error = envelope.get("error")
     names = ("status_code", "code", "status")
     claims = [error.get(name) for name in names] if isinstance(error, Mapping) else []
     for claim in (*claims, envelope.get("status_code"), code):
-        if isinstance(claim, (int, str)) and str(claim).isdecimal() and 400 <= int(claim) <= 599:
+        if isinstance(claim, (int, str)) and re.fullmatch("[45][0-9][0-9]", str(claim)):
             return int(claim)
     return None
 

@@ -9,14 +9,14 @@ Addresses and keys are in `llm_async.providers`; putting deltas together is in `
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
 from msgspec import Struct
 
 from llm_async.dialects import HttpCall, Profile
-from llm_async.dialects.failures import error_inside_answer, status_error
+from llm_async.dialects.failures import error_in_text, error_inside_answer, status_error
 from llm_async.errors import ConfigurationError, StatusError, WireFormatError
 from llm_async.models.event import (
     EndMark,
@@ -37,7 +37,7 @@ from llm_async.models.message import Image, Item, Message, Native, Text
 from llm_async.models.request import ModelRequest, ToolLike
 from llm_async.models.response import Reply
 from llm_async.models.tool import Tool
-from llm_async.models.tool_call import ToolResult
+from llm_async.models.tool_call import ToolCall, ToolResult
 from llm_async.sse import ServerSentEvent
 
 NAME = "openai_chat"
@@ -73,9 +73,16 @@ def encode_request(request: ModelRequest, profile: Profile, *, stream: bool) -> 
             body["stream_options"] = {"include_usage": True}
     body.update(request.extra)
     try:
-        return HttpCall(path="/chat/completions", body=msgspec.json.encode(body))
+        return HttpCall(path="/chat/completions", body=msgspec.json.encode(body, enc_hook=_plain))
     except (TypeError, ValueError, RecursionError) as error:
         raise ConfigurationError(f"the request cannot be written as JSON: {error}") from error
+
+
+def _plain(value: object) -> Any:
+    """Return what msgspec can write in place of what it cannot: it knows no mapping but `dict`."""
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise TypeError(f"a {type(value).__name__} has no JSON")
 
 
 def encode_tool_result(result: ToolResult) -> dict[str, Any]:
@@ -130,12 +137,20 @@ def _narrowed(request: ModelRequest) -> tuple[tuple[ToolLike, ...], Any]:
         return (), None
     if not isinstance(choice, Mapping):
         return request.tools, choice
-    name = (choice.get("function") or {}).get("name")
-    return tuple(tool for tool in request.tools if _tool_name(tool) == name), "required"
+    name = _function_name(choice)
+    chosen = tuple(tool for tool in request.tools if name is not None and _tool_name(tool) == name)
+    if not chosen:
+        raise ConfigurationError(f"tool_choice names {name!r}, which is not among tools")
+    return chosen, "required"
 
 
 def _tool_name(tool: ToolLike) -> Any:
-    return tool.name if isinstance(tool, Tool) else (tool.get("function") or {}).get("name")
+    return tool.name if isinstance(tool, Tool) else _function_name(tool)
+
+
+def _function_name(described: Mapping[str, Any]) -> Any:
+    function = described.get("function")
+    return function.get("name") if isinstance(function, Mapping) else None
 
 
 # ----------------------------------------------------------------------------------------------- replies
@@ -192,8 +207,8 @@ class _WholeChoice(Struct):
 
 
 class _Completion(Struct):
-    id: str | None = None
-    model: str | None = None
+    id: Any = None
+    model: Any = None
     choices: list[_WholeChoice] | None = None
     usage: Any = None
     error: Any = None
@@ -202,14 +217,15 @@ class _Completion(Struct):
 class _Head(Struct):
     """What a chunk says beside its deltas; read again from the few chunks where it matters."""
 
-    id: str | None = None
-    model: str | None = None
+    id: Any = None
+    model: Any = None
 
 
 _decode_chunk = msgspec.json.Decoder(_Chunk).decode
 _decode_head = msgspec.json.Decoder(_Head).decode
 _decode_completion = msgspec.json.Decoder(_Completion).decode
 _decode_any = msgspec.json.Decoder().decode
+_UNREADABLE = (msgspec.DecodeError, UnicodeError, RecursionError)
 
 
 def decode_stream_event(event: ServerSentEvent) -> list[ModelEvent]:
@@ -221,8 +237,8 @@ def decode_stream_event(event: ServerSentEvent) -> list[ModelEvent]:
     data = event.data
     try:
         chunk = _decode_chunk(data)
-    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
-        return _decode_unreadable(data, error)
+    except _UNREADABLE as error:
+        return _decode_unreadable(event, error)
     events: list[ModelEvent] = []
     choices = chunk.choices
     if choices:
@@ -245,7 +261,7 @@ def decode_stream_event(event: ServerSentEvent) -> list[ModelEvent]:
     if chunk.x_groq is not None and isinstance(chunk.x_groq, dict) and chunk.x_groq.get("usage"):
         _say_usage(chunk.x_groq["usage"], events)
     if chunk.error or event.event == "error":
-        events.append(Failed(error_inside_answer(_decode_any(data), data)))
+        events.append(Failed(error_inside_answer(_decode_object(data), data)))
     return events
 
 
@@ -257,22 +273,23 @@ def decode_response(body: bytes) -> list[ModelEvent]:
     """
     try:
         completion = _decode_completion(body)
-    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+    except _UNREADABLE as error:
         raise _unreadable(body, error) from error
     choice = (completion.choices or [_WholeChoice()])[0]
-    events: list[ModelEvent] = [Started(completion.id or "", completion.model or "")]
+    events: list[ModelEvent] = [_started(completion)]
     if choice.message is not None:
         _say(choice.message, events, whole=True)
     if choice.finish_reason:
         events.append(Finished(_finish_reason(choice.finish_reason), choice.finish_reason))
     if completion.usage:
         _say_usage(completion.usage, events)
-    failure = completion.error or choice.error
-    if failure:
-        events.append(Failed(error_inside_answer({"error": failure}, body)))
+    if completion.error:
+        events.append(Failed(error_inside_answer(_decode_object(body), body)))
+    elif choice.error:
+        events.append(Failed(error_inside_answer({"error": choice.error}, body)))
     elif choice.message is None and not choice.finish_reason:  # Azure leaves a filtered message out
-        envelope = _decode_any(body)
-        if isinstance(envelope, dict) and ("detail" in envelope or envelope.get("object") == "error"):
+        envelope = _decode_object(body)
+        if "detail" in envelope or envelope.get("object") == "error":
             return [Failed(error_inside_answer(envelope, body))]
         raise WireFormatError(NAME, "$.choices[0].message", body)
     return events
@@ -328,20 +345,27 @@ def _say_call(call: _ToolCall, events: list[ModelEvent], *, whole: bool) -> None
 
 
 def _say_parts(content: list[Any], events: list[ModelEvent]) -> None:
-    """Append what a content list says: Mistral puts its reasoning there."""
+    """Append what a content list says: Mistral puts its reasoning there. What is no text is kept as well."""
+    kept = []
     for part in content:
         if isinstance(part, str):
             events.append(TextDelta(part))
-        elif not isinstance(part, dict):
             continue
-        elif isinstance(text := part.get("text"), str):
-            events.append(ReasoningDelta(text) if part.get("type") == "reasoning" else TextDelta(text))
+        if not isinstance(part, dict):
+            continue
+        if isinstance(text := part.get("text"), str):
+            if part.get("type") != "reasoning":
+                events.append(TextDelta(text))
+                continue
+            events.append(ReasoningDelta(text))
         elif isinstance(thinking := part.get("thinking"), list):
             texts = [inner.get("text") for inner in thinking if isinstance(inner, dict)]
             events.append(ReasoningDelta("".join(text for text in texts if isinstance(text, str))))
         elif isinstance(thinking, str):
             events.append(ReasoningDelta(thinking))
-    events.append(Opaque("content", content))
+        kept.append(part)
+    if kept:
+        events.append(Opaque("content", kept))
 
 
 def _say_details(details: list[Any], events: list[ModelEvent]) -> None:
@@ -352,8 +376,12 @@ def _say_details(details: list[Any], events: list[ModelEvent]) -> None:
 
 
 def _say_head(data: bytes, events: list[ModelEvent]) -> None:
-    head = _decode_head(data)
-    events.append(Started(head.id or "", head.model or ""))
+    events.append(_started(_decode_head(data)))
+
+
+def _started(head: _Head | _Completion) -> Started:
+    id, model = head.id, head.model  # of any type, for nothing hangs on them
+    return Started("" if id is None else str(id), model if isinstance(model, str) else "")
 
 
 def _say_usage(usage: Any, events: list[ModelEvent]) -> None:
@@ -406,17 +434,29 @@ def _finish_reason(word: str) -> FinishReason:
     return _REASONS.get(word, "other")
 
 
-def _decode_unreadable(data: bytes, error: Exception) -> list[ModelEvent]:
+def _decode_unreadable(event: ServerSentEvent, error: Exception) -> list[ModelEvent]:
     """Return what an event that is no chunk says: the end mark, or an error in a shape of its own."""
+    data = event.data
     if data.strip() == b"[DONE]":
         return [EndMark()]
+    if event.event == "error":
+        return [Failed(error_in_text(data))]
     try:
         value = _decode_any(data)
-    except (msgspec.DecodeError, UnicodeError, RecursionError):
+    except _UNREADABLE:
         raise _unreadable(data, error) from error
     if isinstance(value, dict) and value.get("error"):
         return [Failed(error_inside_answer(value, data))]
     raise _unreadable(data, error) from error
+
+
+def _decode_object(data: bytes) -> dict[str, Any]:
+    """Return what a typed decode has found to be an object; of it, that skipped what is no JSON in strange fields."""
+    try:
+        value: dict[str, Any] = _decode_any(data)
+    except _UNREADABLE as error:
+        raise _unreadable(data, error) from error
+    return value
 
 
 def _unreadable(data: bytes, error: Exception) -> WireFormatError:
@@ -428,12 +468,31 @@ def _unreadable(data: bytes, error: Exception) -> WireFormatError:
 # --------------------------------------------------------------------------- a streamed reply, put together
 
 
-def message_in(body: Any) -> Any:
-    """Return the model's message out of a whole answer, decoded: what is sent back of it."""
+def message_in(body: Any, calls: Sequence[ToolCall] = ()) -> Any:
+    """Return the model's message out of a whole answer, decoded: what is sent back of it.
+
+    What some servers leave out, and refuse the message without when it comes back, is put in.
+
+    Args:
+        calls: the calls in it as users see them, by whose ids the results will name them.
+    """
     choices = body.get("choices") if isinstance(body, dict) else None
     message = choices[0].get("message") if choices else None
-    # Some servers leave the role out or null, and refuse the message without it when it comes back.
-    return message | {"role": message.get("role") or "assistant"} if isinstance(message, dict) else None
+    if not isinstance(message, dict):
+        return None
+    message = message | {"role": message.get("role") or "assistant"}
+    sent = message.get("tool_calls")
+    if isinstance(sent, list) and len(sent) == len(calls):
+        message["tool_calls"] = [_complete_call(*pair) for pair in zip(sent, calls, strict=True)]
+    return message
+
+
+def _complete_call(sent: Any, call: ToolCall) -> Any:
+    function = sent.get("function")
+    has_arguments = isinstance(function, dict) and isinstance(function.get("arguments"), str)
+    if sent.get("id") and sent.get("type") and has_arguments:
+        return sent
+    return sent | {"id": call.id, "type": sent.get("type") or "function", "function": call.function}
 
 
 def rebuild_body(reply: Reply) -> dict[str, Any]:
@@ -454,9 +513,6 @@ def _rebuild_message(reply: Reply) -> dict[str, Any]:
             {"id": call.id, "type": "function", "function": call.function} for call in reply.tool_calls
         ]
     message |= reply.opaque
-    if "content" in reply.opaque:  # a list of parts; what was streamed as plain text comes after them
-        parts = reply.opaque["content"]
-        told = "".join(part["text"] for part in parts if isinstance(part, dict) and isinstance(part.get("text"), str))
-        rest = reply.text.removeprefix(told)
-        message["content"] = [*parts, {"type": "text", "text": rest}] if rest else parts
+    if "content" in reply.opaque and reply.text:
+        message["content"] = [*reply.opaque["content"], {"type": "text", "text": reply.text}]
     return message

@@ -131,7 +131,7 @@ def _as_part(part: object, where: str) -> Part:
     if isinstance(part, (Text, Native)):
         return part
     if isinstance(part, Image):
-        _check_address(part.url, where)
+        _checked_address(part.url, where)
         return part
     if isinstance(part, str):
         return Text(part)
@@ -146,16 +146,16 @@ def _as_part(part: object, where: str) -> Part:
     if kind == "image_url":
         image = part.get("image_url")
         url = image.get("url") if isinstance(image, Mapping) else image
-        _check_address(url, f"{where}.image_url")
-        return Image(url)
+        return Image(_checked_address(url, f"{where}.image_url"))
     return Native(part)
 
 
-def _check_address(url: object, where: str) -> None:
+def _checked_address(url: object, where: str) -> str:
     if not isinstance(url, str) or not url:
         raise ConfigurationError(f"{where} must be an address or {{'url': …}}; it is {_kind(url)}")
     if url[:5].lower() == "file:":
         raise ConfigurationError(f"{where} is a file: address; files of this machine are never read")
+    return url
 
 
 def _kind(value: object) -> str:
