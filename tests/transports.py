@@ -72,7 +72,6 @@ def request_to(
     headers: Mapping[str, str] | None = None,
     body: bytes = b"{}",
     total: float | None = 20,
-    is_direct: bool = False,
     **timeouts: float | None,
 ) -> HttpRequest:
     """Make a request; a hanging test ends with its `total`."""
@@ -83,7 +82,6 @@ def request_to(
         headers={"Content-Type": "application/json"} if headers is None else headers,
         body=body,
         limits=limits,
-        is_direct=is_direct,
     )
 
 

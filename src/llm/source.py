@@ -96,7 +96,7 @@ class LocalSource:
         server = await runtime.call(partial(serve, self._name))
         provider = self._provider
         if provider is None or provider.base_url != server.base_url:
-            provider = self._provider = OpenAIProvider(server.api_key, server.base_url)
+            provider = self._provider = OpenAIProvider(server.api_key, server.base_url, proxy="")
             provider.profile = Profile(tool_choice="words")
         return Client(provider, runtime.transport(provider), self._retry)
 

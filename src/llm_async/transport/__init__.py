@@ -26,8 +26,6 @@ class HttpRequest(Struct, frozen=True, kw_only=True):
     headers: Mapping[str, str]
     body: bytes = b""
     limits: Limits
-    is_direct: bool = False
-    """Never through a proxy, for example to a server of this machine that the caller started itself."""
 
     def __repr__(self) -> str:  # headers hold the key, the body holds the prompt
         return f"HttpRequest({self.method} {self.url}, {len(self.body)} bytes)"

@@ -72,7 +72,7 @@ class AsyncTransport:
         """Send the request and wait for the head; the reply is closed by its `close`."""
         address = parse_url(request.url)
         headers = check_headers(request.headers)
-        proxy = None if request.is_direct else proxy_for(address, self._proxy)
+        proxy = proxy_for(address, self._proxy)
         options: dict[str, Any] = {}
         if address.is_tls:
             options["ssl"] = self._ssl_context or default_context()

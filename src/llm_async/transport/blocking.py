@@ -37,7 +37,7 @@ class BlockingTransport:
     def __init__(self, *, ssl_context: ssl.SSLContext | None = None, proxy: str | None = None) -> None:
         self._ssl_context, self._proxy = ssl_context, proxy
         self._pool = Pool()
-        weakref.finalize(self, self._pool.clear)  # forgotten sockets warn
+        weakref.finalize(self, self._pool.close)  # forgotten sockets warn, at the latest when Python ends
 
     def open(self, request: HttpRequest) -> AbstractAsyncContextManager[HttpReply]:
         """Send the request and wait for the head of the answer; see `Transport.open`.
@@ -59,7 +59,7 @@ class BlockingTransport:
         """Send the request and wait for the head; the reply is closed by its `close`."""
         address = parse_url(request.url)
         headers = check_headers(request.headers)
-        proxy = None if request.is_direct else proxy_for(address, self._proxy)
+        proxy = proxy_for(address, self._proxy)
         message = _encode(request, address, headers, proxy)
         origin = (address.scheme, address.host, address.port, proxy)
         kept = self._pool.take(origin)
@@ -103,6 +103,7 @@ class BlockingReply:
         self._rest = rest  # what came with the head
         if self._body.is_done and rest:
             self._is_kept = False
+        pool.lent.add(connection)
 
     async def chunks(self) -> AsyncGenerator[bytes, None]:
         """Yield the body as it arrives; see `HttpReply.chunks`."""
@@ -150,6 +151,7 @@ class BlockingReply:
     def close(self) -> None:
         """Give the connection back if it can serve another request, else close it."""
         connection = self._connection
+        self._pool.lent.discard(connection)
         if self._body.is_done and self._is_kept and not self._body.has_leftover:
             self._pool.put(self._origin, connection)
         else:

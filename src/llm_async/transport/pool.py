@@ -16,9 +16,14 @@ KEPT_PER_ORIGIN = 20
 
 
 class Pool:
-    """Idle connections, shared by the threads of one process; a forked child begins with none."""
+    """Idle connections, shared by the threads of one process; a forked child begins with none.
+
+    Attributes:
+        lent: the connections that carry an answer.
+    """
 
     _kept: dict[Hashable, list[Connection]]
+    lent: set[Connection]
 
     def __init__(self) -> None:
         self._start_over()
@@ -55,6 +60,12 @@ class Pool:
             for connection in connections:
                 connection.close()
 
+    def close(self) -> None:
+        """Close them all, those that carry an answer included."""
+        self.clear()
+        while self.lent:
+            self.lent.pop().close()
+
     def _remove_superfluous(self, now: float) -> list[Connection]:
         superfluous = []
         for origin, kept in list(self._kept.items()):
@@ -69,7 +80,7 @@ class Pool:
     def _start_over(self) -> None:
         self._process = os.getpid()
         self._lock = threading.Lock()  # a new one: the old may have been held by a thread that the fork left behind
-        self._kept = {}
+        self._kept, self.lent = {}, set()
 
     def _check_process(self) -> None:
         if self._process != os.getpid():

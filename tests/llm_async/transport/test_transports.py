@@ -852,13 +852,12 @@ def test_the_environment_names_hosts_that_need_no_proxy(
         assert runtime.run(lambda transport: read(transport, server.url)) == b"direct"
 
 
-def test_a_direct_request_and_a_transport_without_proxies_go_straight(
+def test_a_transport_without_proxies_goes_straight(
     runtime: Runtime, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server.handler = lambda request: reply(body=b"direct")
     monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{free_port()}")
 
-    assert runtime.run(lambda transport: read(transport, server.url, is_direct=True)) == b"direct"
     assert runtime.run(lambda transport: read(transport, server.url), proxy="") == b"direct"
 
 
