@@ -23,7 +23,17 @@ if sys.platform != "win32":
 
 SRC = Path(__file__).parent.parent / "src"
 
-KEPT = ("PATH", "HOME", "TMPDIR", "LANG", "LC_ALL", "SSL_CERT_FILE", "SSL_CERT_DIR", "DRAGOMAN_CACHE_DIR")
+KEPT = (
+    "PATH",
+    "HOME",
+    "TMPDIR",
+    "LANG",
+    "LC_ALL",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "XDG_CACHE_HOME",
+    "DRAGOMAN_CACHE_DIR",
+)
 
 DIM = "\x1b[2m"
 
