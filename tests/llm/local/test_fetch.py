@@ -70,7 +70,7 @@ class TestFromTheHub:
     ) -> None:
         hub.reply(302, {"Location": target})
 
-        with pytest.raises(TransportError, match="which is not followed|answered HTTP 302"):
+        with pytest.raises(TransportError, match=r"which is not followed|answered HTTP 302"):
             fetch_model(hub_model)
         assert_nothing_left(cache)
 
