@@ -20,6 +20,7 @@ from llm_async.errors import (
     StatusError,
     StreamInterruptedError,
     TransportError,
+    WireFormatError,
 )
 from llm_async.models.event import Failed, Opened
 from llm_async.models.request import ModelRequest
@@ -93,7 +94,10 @@ class Client:
         reply = assembler.reply()
         if not reply.is_whole:
             return self.rebuilt(reply)  # the server streamed although it was not asked to
-        original = msgspec.json.decode(body)
+        try:
+            original = msgspec.json.decode(body)
+        except (msgspec.DecodeError, UnicodeError, RecursionError):
+            return self.rebuilt(reply)  # something the dialect passed over is no JSON
         dialect = self.endpoint.dialect
         message = dialect.message_in(original, reply.tool_calls) or dialect.message_in(dialect.rebuild_body(reply))
         return to_response(reply, message=message, body=original, issuer=dialect.NAME)
@@ -186,6 +190,8 @@ class Client:
             body = await reply.read()
         except ModelRequestError:
             body = b""  # the status alone says enough
+        # Here and not in _redact alone: errors show the beginning of a body, which may end within the key.
+        body = self.endpoint.redact(body.decode("utf-8", "replace")).encode()
         error = self.endpoint.dialect.decode_error(reply.status, reply.headers, body)
         error.retry_after = retry_after(reply.headers, now=time.time())
         if reply.status in (404, 405):  # the model may be wrong, and so may the address
@@ -194,9 +200,14 @@ class Client:
 
     def _redact(self, error: ModelRequestError) -> None:
         """Take the key out of an error: some servers echo it."""
-        error.args = tuple(self.endpoint.redact(text) if isinstance(text, str) else text for text in error.args)
+        redact = self.endpoint.redact
+        if isinstance(error, WireFormatError):
+            excerpt = redact(error.excerpt.decode("latin-1")).encode("latin-1")
+            error.args = (str(error).replace(repr(error.excerpt), repr(excerpt)),)
+            error.excerpt = excerpt
+        error.args = tuple(redact(text) if isinstance(text, str) else text for text in error.args)
         if isinstance(error, StatusError) and error.body is not None:
-            error.body = self.endpoint.redact(error.body)
+            error.body = redact(error.body)
 
 
 def _opened(reply: HttpReply, warnings: tuple[str, ...]) -> Opened:

@@ -45,8 +45,9 @@ class StreamReading:
     def flush(self) -> list[Decoded]:
         """Return what the end of the body leaves."""
         self._decode(self._parser.flush())
-        if not self.finished and (self.failure is None or isinstance(self.failure, WireFormatError)):
-            self.failure = self._cut()  # the last event is cut in two rather than wrong
+        if self.failure is None or isinstance(self.failure, WireFormatError):
+            # An event that cannot be read is, at the very end, cut in two rather than wrong.
+            self.failure = None if self.finished else self._cut()
         self._waiting = self._waiting and self.failure is not None
         return self._take()
 

@@ -89,6 +89,12 @@ class BaseProvider:
         self.base_url = self._find_base_url(base_url)
         self._api_key = self._find_key(api_key)
         self.default_headers = check_headers("default_headers", default_headers)
+        if proxy is not None and not isinstance(proxy, str):
+            raise ConfigurationError(f"proxy must be an address; it is a {type(proxy).__name__}")
+        if ssl_context is not None and not callable(getattr(ssl_context, "wrap_socket", None)):
+            raise ConfigurationError(f"ssl_context must be an ssl.SSLContext; it is a {type(ssl_context).__name__}")
+        if transport is not None and not callable(getattr(transport, "open", None)):
+            raise ConfigurationError(f"transport must be a Transport; it is a {type(transport).__name__}")
         self._proxy, self._ssl_context = proxy, ssl_context
         self._given_transport = transport
         self._networks: dict[bool, Transport] = {}
@@ -163,6 +169,8 @@ class BaseProvider:
             ModelRequestError: it failed, for good or after the last attempt.
             LLMTimeoutError: a time limit ran out.
         """
+        if not isinstance(stream, bool):
+            raise ConfigurationError(f"stream must be True or False; it is a {type(stream).__name__}")
         request = ModelRequest.build(
             model,
             messages,
@@ -197,18 +205,24 @@ class BaseProvider:
         Returns:
             The decoded body; None if it is empty.
         """
-        if method.upper() not in ("GET", "POST", "PUT", "DELETE", "PATCH"):
+        if not isinstance(method, str) or method.upper() not in ("GET", "POST", "PUT", "DELETE", "PATCH"):
             raise ConfigurationError(f"method must be GET, POST, PUT, DELETE or PATCH; it is {method!r}")
-        named = {name.replace("_", "-"): value for name, value in more_headers.items()}
-        body = b"" if json_data is None else msgspec.json.encode(json_data)
+        if not isinstance(path, str):
+            raise ConfigurationError(f"path must be a string; it is a {type(path).__name__}")
+        named = check_headers("headers", {name.replace("_", "-"): value for name, value in more_headers.items()})
+        try:
+            body = b"" if json_data is None else msgspec.json.encode(json_data)
+        except (TypeError, ValueError, RecursionError) as error:
+            raise ConfigurationError(f"json_data cannot be written as JSON: {error}") from error
         call = HttpCall(method=method.upper(), path="/" + path.lstrip("/"), body=body)
-        answer = await self._client().fetch(call, check_headers("headers", {**(headers or {}), **named}), self.limits())
+        answer = await self._client().fetch(call, check_headers("headers", headers) | named, self.limits())
         if not answer.strip():
             return None
         try:
             return msgspec.json.decode(answer)
-        except msgspec.DecodeError as error:
-            raise WireFormatError(self.name, "$", answer) from error
+        except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+            shown = self.redact(answer[:2000].decode("utf-8", "replace"))
+            raise WireFormatError(self.name, "$", shown.encode()) from error
 
     async def execute_tool(
         self, tool_call: ToolCall, tools_map: Mapping[str, Callable[..., object | Awaitable[object]]]
@@ -222,9 +236,13 @@ class BaseProvider:
             ConfigurationError: the name is not in the map.
             ToolExecutionError: the arguments are not a JSON object, or the function raised.
         """
+        if not isinstance(tool_call, ToolCall):
+            raise ConfigurationError(f"tool_call must be a ToolCall; it is a {type(tool_call).__name__}")
+        if not isinstance(tools_map, Mapping):
+            raise ConfigurationError(f"tools_map must be a dict; it is a {type(tools_map).__name__}")
         function = tools_map.get(tool_call.name)
         if function is None:
-            known = ", ".join(sorted(tools_map)) or "none"
+            known = ", ".join(sorted(map(str, tools_map))) or "none"
             raise ConfigurationError(f"tools_map has no {tool_call.name!r}, which the model calls; it has {known}")
         if tool_call.arguments is None:
             raise ToolExecutionError(tool_call.name, tool_call.arguments_error or "its arguments cannot be read")
@@ -260,9 +278,13 @@ class BaseProvider:
         return HttpRequest(method=call.method, url=url, headers=said, body=call.body, limits=limits)
 
     def redact(self, text: str) -> str:
-        """Return `text` without the key."""
-        # Short keys are stand-ins such as "x", which would make holes in any text.
-        return text.replace(self._api_key, "[key]") if len(self._api_key) >= 8 else text
+        """Return `text` without the key, and without the beginning of one where the text was cut off."""
+        key = self._api_key
+        if len(key) < 8:  # a stand-in such as "x", which would make holes in any text
+            return text
+        text = text.replace(key, "[key]")
+        cut = next((size for size in range(len(key) - 1, 3, -1) if text.endswith(key[:size])), 0)
+        return f"{text[:-cut]}[key]" if cut else text
 
     def limits(self) -> Limits:
         """Return the limits of a call that starts now."""
@@ -315,7 +337,9 @@ class BaseProvider:
     def _find_base_url(self, base_url: object) -> str:
         if base_url is None:
             set_ones = (url for name in self.base_url_variables if (url := os.environ.get(name)))
-            base_url = next(set_ones, self.default_base_url)
+            base_url = check_base_url(next(set_ones, self.default_base_url))
+            if urlsplit(base_url).path in ("", "/"):  # other clients add the version to such a variable themselves
+                base_url = base_url.rstrip("/") + urlsplit(self.default_base_url).path
         return check_base_url(base_url)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -337,13 +361,15 @@ def check_base_url(base_url: object) -> str:
         parts = urlsplit(base_url)
         host, _ = parts.hostname, parts.port
     except ValueError as error:
-        raise ConfigurationError(f"base_url is no address: {error}") from error
+        why = "" if "@" in base_url else f": {error}"
+        raise ConfigurationError(f"base_url is no address{why}") from None
     if parts.username is not None or parts.password is not None:
         raise ConfigurationError("base_url holds a user or password; pass api_key or default_headers instead")
+    shown = "not shown, for it may hold a password" if "@" in base_url else f"{base_url!r}"
     if parts.scheme.lower() not in ("http", "https") or not host:
-        raise ConfigurationError(f"base_url must be an http or https address with a host; it is {base_url!r}")
+        raise ConfigurationError(f"base_url must be an http or https address with a host; it is {shown}")
     if any(character <= " " or character == "\x7f" for character in base_url):
-        raise ConfigurationError(f"base_url holds a space or a control character: {base_url!r}")
+        raise ConfigurationError(f"base_url holds a space or a control character; it is {shown}")
     return base_url
 
 

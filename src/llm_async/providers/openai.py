@@ -7,7 +7,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from llm_async.dialects import Dialect, Profile, openai_chat
-from llm_async.providers.base import BaseProvider
+from llm_async.errors import ConfigurationError
+from llm_async.providers.base import BaseProvider, check_headers
 
 
 class OpenAIProvider(BaseProvider):
@@ -34,10 +35,14 @@ class OpenAIProvider(BaseProvider):
         **options: Any,
     ) -> None:
         super().__init__(api_key, base_url, **options)
+        for name, value in (("organization", organization), ("project", project)):
+            if value is not None and not isinstance(value, str):
+                raise ConfigurationError(f"{name} must be a string; it is a {type(value).__name__}")
         if (urlsplit(self.base_url).hostname or "").endswith(".openai.com"):
             # OpenAI deprecates `max_tokens`, which is all that its imitations know.
             self.profile = Profile(max_tokens="max_completion_tokens")
             organization = organization or os.environ.get("OPENAI_ORG_ID")
             project = project or os.environ.get("OPENAI_PROJECT_ID")
         named = {"openai-organization": organization, "openai-project": project}
-        self.default_headers = {name: value for name, value in named.items() if value} | self.default_headers
+        given = {name: value for name, value in named.items() if value}
+        self.default_headers = check_headers("organization and project", given) | self.default_headers

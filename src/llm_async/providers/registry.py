@@ -19,6 +19,8 @@ def register_provider(name: str, factory: Callable[..., BaseProvider]) -> None:
     """Make `name:model` mean a provider made by `factory`, which takes the keywords of `BaseProvider`."""
     if not isinstance(name, str) or not name or ":" in name:
         raise ConfigurationError(f"a provider's name must be text without a colon; it is {name!r}")
+    if not callable(factory):
+        raise ConfigurationError(f"factory must make a provider; it is a {type(factory).__name__}")
     _factories[name] = factory
 
 
@@ -39,6 +41,8 @@ def provider_for(name: str, **options: Any) -> Any:
     Raises:
         ConfigurationError: there is no such provider; the text names those there are.
     """
+    if not isinstance(name, str):
+        raise ConfigurationError(f"name must be that of a provider; it is a {type(name).__name__}")
     prefix, model = split_model(name)
     if prefix is not None:
         return _factories[prefix](**options), model
