@@ -12,11 +12,23 @@ from llm_async.sse import ServerSentEvent, SseParser
 
 LINE_ENDS = (b"\n", b"\r\n", b"\r")
 
-fragments = st.sampled_from(
-    [b"\n", b"\r", b"\r\n", b"\n\n", b"\r\r", b"data: ", b"data:", b"data", b"event: ", b"event:", b": ping", b":"]
-    + [b" ", b"x", b'{"a":1}', b"[DONE]", b"\xef\xbb\xbf", b"\xef", b"\xbb", b"\xbf", "\u2028".encode(), b"id: 7"]
-    + [b"retry: 5", b"Data: no", b"\x85", b"\x0b"]
+LINES = (b"data: ", b"data:", b"data", b"event: ", b"event:", b": ping", b":", b"id: 7", b"retry: 5", b"Data: no")
+ENDS = (b"\n", b"\r", b"\r\n", b"\n\n", b"\r\r")
+TEXTS = (
+    b" ",
+    b"x",
+    b'{"a":1}',
+    b"[DONE]",
+    b"\xef\xbb\xbf",
+    b"\xef",
+    b"\xbb",
+    b"\xbf",
+    "\u2028".encode(),
+    b"\x85",
+    b"\x0b",
 )
+
+fragments = st.sampled_from([*LINES, *ENDS, *TEXTS])
 streams = st.lists(fragments, max_size=25).map(b"".join) | st.binary(max_size=60)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from llm_async import (
     ConfigurationError,
@@ -596,8 +597,9 @@ def test_an_error_in_a_chunk_of_another_shape_is_read() -> None:
         ({"choices": [{"delta": {"content": 5}}]}, "$.choices[0].delta.content"),
         ([1], "$"),
         (b'{"error": true, "x": "\\ud800"}', "$"),
+        (b'{"error": true, "x": "\xff"}', "$"),
     ],
-    ids=["text", "cut", "deep", "no utf-8", "type", "list", "surrogate"],
+    ids=["text", "cut", "deep", "no utf-8", "type", "list", "surrogate", "no utf-8 elsewhere"],
 )
 def test_an_event_that_cannot_be_read_says_where(event: Any, path: str) -> None:
     with pytest.raises(WireFormatError) as caught:
@@ -667,6 +669,7 @@ def test_an_envelope_without_error_is_one(body: dict[str, Any]) -> None:
         (b'{"choices": [{"message": {"content": 5}}]}', "$.choices[0].message.content"),
         (b'{"error": {"message": "\\ud800"}}', "$"),
         (b'{"x": "\\ud800"}', "$"),
+        (b'{"x": "\xff"}', "$"),
         (b"\xff", "$"),
     ],
 )
@@ -728,13 +731,18 @@ def test_a_streamed_reply_equals_the_whole_one(reply: dict[str, Any], has_index:
     if reply["usage"] is not None:
         events.append({"id": "c1", "model": "m", "choices": [], "usage": reply["usage"]})
 
-    streamed = assemble(said(*events, b"[DONE]"))
+    streamed = assembled(said(*events, b"[DONE]"))
 
-    assert streamed == assemble(said_whole(message, finish=reply["finish"], usage=reply["usage"]))
+    assert streamed == assembled(said_whole(message, finish=reply["finish"], usage=reply["usage"]))
     assert streamed.text == reply["text"]
     assert [call.arguments for call in streamed.tool_calls] == [arguments for _, arguments in reply["calls"]]
     body = openai_chat.rebuild_body(streamed)
-    assert assemble(openai_chat.decode_response(json.dumps(body).encode())) == streamed
+    assert assembled(openai_chat.decode_response(json.dumps(body).encode())) == streamed
+
+
+def assembled(events: list[ModelEvent]) -> Reply:
+    """Return what events amount to, however they were cut."""
+    return replace(assemble(events), events=())
 
 
 def test_a_streamed_reply_is_put_together_as_a_whole_one() -> None:
