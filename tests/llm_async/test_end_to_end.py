@@ -15,11 +15,13 @@ from llm_async import (
     OpenAIProvider,
     ResponseSchema,
     RetryConfig,
+    StreamChunk,
     StreamInterruptedError,
     Timeouts,
     Tool,
     TransportError,
 )
+from scripts import chunks_of, texts
 from server import Server, chat, completion, reply, sse
 
 pytestmark = pytest.mark.anyio
@@ -70,7 +72,7 @@ async def test_a_whole_reply_comes(server: Server) -> None:
 async def test_a_streamed_reply_comes_and_its_connection_is_kept(server: Server, every_byte: bool) -> None:
     text = "Grüße, 世界"
     for _ in range(2):
-        server.reply(headers=STREAM, body=sse(": ping", *chat(*text)), every_byte=every_byte)
+        server.reply(headers=STREAM, body=sse(b": ping\n\n", *chat(*text)), every_byte=every_byte)
     provider = provider_at(server)
 
     for _ in range(2):
@@ -161,14 +163,13 @@ async def test_a_failure_that_passes_is_not_seen(server: Server) -> None:
 async def test_a_stream_that_is_cut_short_carries_what_arrived(server: Server) -> None:
     server.add(reply(headers=STREAM, body=sse(*chat("Hel", "lo")[:-1], done=False), close=True))
     provider = provider_at(server)
-    shown = []
+    shown: list[StreamChunk] = []
 
     with pytest.raises(StreamInterruptedError) as caught:
-        async for chunk in await provider.acomplete("m", "Hi", stream=True):
-            shown.append(chunk.delta)  # noqa: PERF401 # what came before the error is wanted
+        await chunks_of(await provider.acomplete("m", "Hi", stream=True), shown)
     await provider.aclose()
 
-    assert "".join(shown) == "Hello"
+    assert texts(shown) == "Hello"
     assert caught.value.partial is not None
     assert caught.value.partial.main_response.content == "Hello"
 
@@ -193,9 +194,8 @@ async def test_a_limit_that_runs_out_says_which(server: Server) -> None:
     server.reply(headers=STREAM, body=sse(*chat("Hello")[:-1], gate))
     provider = provider_at(server, timeouts=Timeouts(idle=0.05))
 
-    with pytest.raises(LLMTimeoutError, match="the idle limit of 0.05 s ran out") as caught:
-        async for _ in await provider.acomplete("m", "Hi", stream=True):
-            pass
+    with pytest.raises(LLMTimeoutError, match=r"the idle limit of 0\.05 s ran out") as caught:
+        await chunks_of(await provider.acomplete("m", "Hi", stream=True))
     await provider.aclose()
 
     assert caught.value.partial is not None
