@@ -100,6 +100,14 @@ def test_who_waits_for_standard_input_is_told(server: Server, monkeypatch: pytes
     assert app.main(["Hi", "-m", "m", "--base-url", server.url]) == 0
 
 
+def test_who_need_not_wait_is_told_nothing_later(run: Run, server: Server) -> None:
+    result = run("Hi", "-m", "m", "--base-url", server.url)
+
+    timers = [thread for thread in threading.enumerate() if isinstance(thread, threading.Timer)]
+    assert result.code == 0
+    assert [timer for timer in timers if not timer.finished.is_set()] == []
+
+
 def test_without_standard_input_the_prompt_is_enough(server: Server) -> None:
     command = f'exec "$0" -m llm Hi -m m --base-url {server.url} <&-'
     done = subprocess.run(["sh", "-c", command, sys.executable], env=surroundings(), capture_output=True, check=False)
@@ -248,8 +256,9 @@ def test_a_help_that_nobody_reads_is_quiet() -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux has a disk that is always full")
-def test_a_full_disk_is_said_in_one_line(server: Server) -> None:
-    command = [sys.executable, "-m", "llm", "Hi", "-m", "m", "--base-url", server.url]
+@pytest.mark.parametrize("words", [["Hi", "-m", "m"], ["models"]], ids=str)
+def test_a_full_disk_is_said_in_one_line(server: Server, words: list[str]) -> None:
+    command = [sys.executable, "-m", "llm", *words, *([] if words == ["models"] else ["--base-url", server.url])]
     with open("/dev/full", "wb") as full:
         done = subprocess.run(
             command,

@@ -50,6 +50,7 @@ def test_behind_two_dashes_everything_is_a_prompt(prompt: str) -> None:
         (["--", "a", "b"], "behind -- stands the prompt, in quotes, and nothing else"),
         (["Hi", "--"], "behind -- stands the prompt, in quotes, and nothing else"),
         (["a", "--", "b"], "there are two prompts, one before and one behind --"),
+        (["chat", "--", "b"], "there are two prompts, one before and one behind --"),
         (["--temperature", "nan"], "argument --temperature: invalid number value: 'nan'"),
         (["--max-tokens", "1.5"], "argument --max-tokens: invalid int value: '1.5'"),
         (["-m"], "argument -m/--model: expected one argument"),

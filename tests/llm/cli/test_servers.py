@@ -10,12 +10,13 @@ from server import Server
 
 
 def test_names_come_in_the_servers_order(server: Server) -> None:
-    names = model_names(OpenAIProvider("some-key", f"{server.url}/v1"))
+    provider = OpenAIProvider("some-key", f"{server.url}/v1")
 
-    assert names == ["text-embedding-nomic", "first-model", "second-model"]
+    assert model_names(provider) == ["text-embedding-nomic", "first-model", "second-model"]
     assert server.requests[0].path == "/v1/models"
     assert server.requests[0].headers["authorization"] == "Bearer some-key"
     server.wait_idle()
+    assert provider.base_url  # it is still there, but holds no connection
 
 
 def test_models_without_a_name_are_passed_over(server: Server) -> None:
