@@ -101,6 +101,9 @@ class Reply(Struct, frozen=True, kw_only=True):
     is_whole: bool = False
     """Whether it came in one piece."""
 
+    events: tuple[ModelEvent, ...] = ()
+    """All of it in its order, for dialects whose messages are made of blocks."""
+
 
 class _Call:
     """A tool call in the making."""
@@ -115,7 +118,37 @@ class _Call:
 
 
 class Assembler:
-    """Folds a model's events, however its reply was cut, into the reply."""
+    """Gathers a model's events, however its reply was cut; what they amount to is worked out when it is asked for."""
+
+    def __init__(self) -> None:
+        self._events: list[ModelEvent] = []
+        self._shown_calls = 0
+
+    def feed(self, events: Iterable[ModelEvent]) -> None:
+        """Take in events, in their order."""
+        self._events += events  # all that is done for each token; a list of them is cheaper than any folding
+
+    def complete_calls(self) -> tuple[ToolCall, ...]:
+        """Return the calls that have become complete since this was last asked; ask when the model has finished."""
+        new = assemble(self._events).tool_calls[self._shown_calls :]
+        self._shown_calls += len(new)
+        return new
+
+    def reply(self) -> Reply:
+        """Return what the model has said so far."""
+        return assemble(self._events)
+
+
+def assemble(events: Iterable[ModelEvent]) -> Reply:
+    """Fold a reply's events into what they amount to."""
+    events = tuple(events)
+    fold = _Fold()
+    fold.add(events)
+    return fold.reply(events)
+
+
+class _Fold:
+    """What a reply's events amount to, as far as they have been added."""
 
     def __init__(self) -> None:
         self._opened = Opened()
@@ -127,11 +160,10 @@ class Assembler:
         self._opaque: dict[str, Any] = {}
         self._calls: list[_Call] = []
         self._call_at: dict[int | str, _Call] = {}
-        self._shown_calls = 0
         self._finished: Finished | None = None
         self._usage = UsageReport(Usage())
 
-    def feed(self, events: Iterable[ModelEvent]) -> None:
+    def add(self, events: Iterable[ModelEvent]) -> None:
         """Take in events, in their order."""
         for event in events:
             kind = type(event)
@@ -145,14 +177,8 @@ class Assembler:
             else:
                 self._feed_rare(event)
 
-    def complete_calls(self) -> tuple[ToolCall, ...]:
-        """Return the calls that have become complete since this was last asked; ask when the model has finished."""
-        new = self._tool_calls()[self._shown_calls :]
-        self._shown_calls = len(self._calls)
-        return new
-
-    def reply(self) -> Reply:
-        """Return what the model has said so far."""
+    def reply(self, events: tuple[ModelEvent, ...]) -> Reply:
+        """Return the reply."""
         return Reply(
             id=self._started.id,
             model=self._started.model,
@@ -168,6 +194,7 @@ class Assembler:
             usage_original=self._usage.original,
             request_id=self._opened.request_id,
             warnings=self._opened.warnings,
+            events=events,
             is_whole=self._opened.is_whole,
         )
 
@@ -271,10 +298,3 @@ def to_response(reply: Reply, *, message: Any, body: Any, issuer: str) -> Respon
         warnings=reply.warnings,
         request_id=reply.request_id,
     )
-
-
-def assemble(events: Iterable[ModelEvent]) -> Reply:
-    """Fold all of a reply's events."""
-    assembler = Assembler()
-    assembler.feed(events)
-    return assembler.reply()
