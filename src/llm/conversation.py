@@ -15,10 +15,8 @@ from llm.events import Events, FinalResponse, StreamEvent, UsageInfo, VerboseInf
 from llm.layers import ModelStream
 from llm.options import CallOptions
 from llm.turn import Turn
-from llm_async import LLMTimeoutError, ModelRequestError
-from llm_async.dialects import openai_chat
+from llm_async import LLMTimeoutError, ModelRequestError, Response
 from llm_async.models import ModelRequest
-from llm_async.models.response import Reply, to_response
 
 
 class Answer:
@@ -62,19 +60,17 @@ async def converse(request: ModelRequest, options: CallOptions, *, stream: Model
                     answer.note_first()
                 if shown:
                     yield shown
-    except (ModelRequestError, LLMTimeoutError) as error:
+    except (ModelRequestError, LLMTimeoutError):
         held_back = turn.flush()
         if held_back:
             yield held_back
-        reply = turn.reply()
-        error.partial = to_response(reply, message=_message(turn, reply), body=None, issuer="")
         raise
     last = turn.flush()
     answer.final = _final(turn, answer, options)
-    yield [*last, *_ending(answer.final, answer, turn, options)]
+    yield [*last, *_ending(answer.final, options)]
 
 
-def _ending(response: FinalResponse, answer: Answer, turn: Turn, options: CallOptions) -> list[StreamEvent]:
+def _ending(response: FinalResponse, options: CallOptions) -> list[StreamEvent]:
     ending: list[StreamEvent] = []
     if "verbose" in response:
         ending.append(verbose(response["verbose"]))
@@ -85,7 +81,9 @@ def _ending(response: FinalResponse, answer: Answer, turn: Turn, options: CallOp
 
 
 def _final(turn: Turn, answer: Answer, options: CallOptions) -> FinalResponse:
-    reply = turn.reply()
+    reply = turn.response
+    if reply is None:
+        raise AssertionError("a model stream that raises nothing ends with Closed")
     usage: UsageInfo = msgspec.to_builtins(reply.usage)
     response: FinalResponse = {
         "answer": turn.answer,
@@ -103,10 +101,11 @@ def _final(turn: Turn, answer: Answer, options: CallOptions) -> FinalResponse:
     return response
 
 
-def _message(turn: Turn, reply: Reply) -> dict[str, Any]:
+def _message(turn: Turn, reply: Response) -> dict[str, Any]:
     """Return the reply as the message that goes back: without reasoning that was written into the text.
 
     Chat templates leave such reasoning out of earlier turns, and other providers would take it for answer.
     """
-    message = openai_chat.message_in(openai_chat.rebuild_body(reply)) or {}
-    return message | {"content": turn.answer} if isinstance(message.get("content"), str | None) else message
+    message: dict[str, Any] = reply.main_response.original
+    has_tags = turn.answer != reply.main_response.content
+    return message | {"content": turn.answer} if has_tags and isinstance(message.get("content"), str) else message

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from llm.events import StreamEvent, reasoning
 from llm.thinking import CustomThinkingToken, ThinkingParser
-from llm_async.models.event import ModelEvent, ReasoningDelta, TextDelta
-from llm_async.models.response import Assembler, Reply
+from llm_async.models.event import Closed, ModelEvent, ReasoningDelta, TextDelta
+from llm_async.models.response import Response
 
 
 class Turn:
@@ -14,15 +14,16 @@ class Turn:
     def __init__(self, token: CustomThinkingToken | None, *, hide_thinking: bool) -> None:
         self._parser = ThinkingParser(token)
         self._hide_thinking = hide_thinking
-        self._assembler = Assembler()
         self._answer: list[str] = []
         self._reasoning: list[str] = []
         self.pieces = 0
         """How many events brought text or reasoning."""
 
+        self.response: Response | None = None
+        """The reply as its provider made it, once it is whole."""
+
     def show(self, events: list[ModelEvent]) -> list[StreamEvent]:
         """Take in what the model says and return what the user sees of it."""
-        self._assembler.feed(events)
         is_answer, keep = self._parser.is_answer, self._answer.append
         shown: list[StreamEvent] = []
         for event in events:
@@ -39,6 +40,8 @@ class Turn:
             elif kind is ReasoningDelta and event.text:  # type: ignore[union-attr] # as above
                 self.pieces += 1
                 self._show_reasoning(event.text, shown)  # type: ignore[union-attr] # as above
+            elif kind is Closed:
+                self.response = event.response  # type: ignore[union-attr] # as above
         return shown
 
     def flush(self) -> list[StreamEvent]:
@@ -56,10 +59,6 @@ class Turn:
     def reasoning(self) -> str:
         """The reasoning so far, whether it came in tags or in a field of its own."""
         return "".join(self._reasoning)
-
-    def reply(self) -> Reply:
-        """Return what the model has said so far, tags included."""
-        return self._assembler.reply()
 
     def _show_split(self, pieces: list[tuple[bool, str]], shown: list[StreamEvent]) -> None:
         for is_reasoning, text in pieces:

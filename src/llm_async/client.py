@@ -22,16 +22,16 @@ from llm_async.errors import (
     TransportError,
     WireFormatError,
 )
-from llm_async.models.event import Failed, Opened
+from llm_async.models.event import Closed, Failed, Opened
 from llm_async.models.request import ModelRequest
-from llm_async.models.response import Assembler, Reply, Response, to_response
-from llm_async.reading import Decoded, StreamReading
+from llm_async.models.response import Assembler, Response, to_response
+from llm_async.reading import Batch, StreamReading
 from llm_async.retry import RetryPolicy, next_delay, retry_after
 from llm_async.timeouts import Limits
 from llm_async.transport import HttpReply, HttpRequest, Transport
 
-Batches = AsyncGenerator[list[Decoded], None]
-"""What one network read brought, list by list: the hot path pays for a hand-over per read, not per event."""
+Batches = AsyncGenerator[Batch, None]
+"""What comes, batch by batch: the hot path pays for a hand-over per read, not per event."""
 
 
 class Endpoint(Protocol):
@@ -59,16 +59,16 @@ class Client:
         self.endpoint, self.transport, self.retry = endpoint, transport, retry
 
     def stream(self, request: ModelRequest, limits: Limits, *, stream: bool = True) -> Batches:
-        """Yield what the model says, one list a network read.
+        """Yield what the model says, a batch a network read; `Closed` is the last of it.
 
         Args:
-            stream: whether the server is asked to stream. A whole answer is one list; a server that answers in
-                the other way than it was asked is understood all the same.
+            stream: whether the server is asked to stream. A server that answers in the other way than it was asked
+                is understood all the same.
 
         Raises:
-            ConfigurationError: the request can never work; nothing was sent.
-            ModelRequestError: it failed, for good or after the last attempt.
-            LLMTimeoutError: one of `limits` ran out.
+            ConfigurationError: the request can never work; raised by the call itself, not by the first step.
+            ModelRequestError: it failed, for good or after the last attempt; `.partial` holds what had arrived.
+            LLMTimeoutError: one of `limits` ran out; the same.
         """
         call = self.endpoint.dialect.encode_request(request, self.endpoint.profile, stream=stream)
 
@@ -77,53 +77,68 @@ class Client:
                 return self._read_stream(reply, limits, call.warnings)
             return self._read_whole(reply, call.warnings)
 
-        return self._attempts(call, request.headers, limits, read)
+        return self._answer(self._attempts(call, request.headers, limits, read))
 
     async def complete(self, request: ModelRequest, limits: Limits) -> Response:
-        """Return the model's whole reply. Raises what `stream` raises, with what had arrived in `.partial`."""
-        assembler, body = Assembler(), b""
-        try:
-            async with aclosing(self.stream(request, limits, stream=False)) as batches:
-                async for batch in batches:
-                    for data, events in batch:
-                        assembler.feed(events)
-                        body = data
-        except (ModelRequestError, LLMTimeoutError) as error:
-            error.partial = self.rebuilt(assembler.reply())
-            raise
-        reply = assembler.reply()
-        if not reply.is_whole:
-            return self.rebuilt(reply)  # the server streamed although it was not asked to
-        try:
-            original = msgspec.json.decode(body)
-        except (msgspec.DecodeError, UnicodeError, RecursionError):
-            return self.rebuilt(reply)  # something the dialect passed over is no JSON
-        dialect = self.endpoint.dialect
-        message = dialect.message_in(original, reply.tool_calls) or dialect.message_in(dialect.rebuild_body(reply))
-        return to_response(reply, message=message, body=original, issuer=dialect.NAME)
+        """Return the model's whole reply. Raises what `stream` raises."""
+        async with aclosing(self.stream(request, limits, stream=False)) as batches:
+            async for events, _ in batches:
+                last = events[-1] if events else None
+                if isinstance(last, Closed):
+                    return last.response
+        raise AssertionError("unreachable")  # pragma: no cover - a stream that does not raise ends with Closed
 
     async def fetch(self, call: HttpCall, headers: Mapping[str, str], limits: Limits) -> bytes:
         """Return the body of the answer to any call, with the same errors and retries."""
 
         async def read(reply: HttpReply) -> Batches:
-            yield [(await reply.read(), [])]
+            yield [], [(await reply.read(), 0)]
 
         body = b""
         async with aclosing(self._attempts(call, headers, limits, read)) as batches:
-            async for batch in batches:
-                body = batch[0][0]
+            async for _, sources in batches:
+                body = sources[0][0]
         return body
 
-    def rebuilt(self, reply: Reply) -> Response:
+    async def _answer(self, attempts: Batches) -> Batches:
+        """Pass on what comes, and close with the whole of it."""
+        assembler, body = Assembler(), b""
+        try:
+            async with aclosing(attempts) as batches:
+                async for events, sources in batches:
+                    assembler.feed(events)
+                    if sources:
+                        body = sources[-1][0]
+                    yield events, sources
+        except (ModelRequestError, LLMTimeoutError) as error:
+            error.partial = self._rebuilt(assembler)
+            raise
+        yield [Closed(self._response(assembler, body))], []
+
+    def _response(self, assembler: Assembler, body: bytes) -> Response:
+        """Return what has been read as users see it; `body` is the whole answer, unless it was streamed."""
+        reply, dialect = assembler.reply(), self.endpoint.dialect
+        if not reply.is_whole:
+            return self._rebuilt(assembler)
+        try:
+            original = msgspec.json.decode(body)
+        except (msgspec.DecodeError, UnicodeError, RecursionError):
+            return self._rebuilt(assembler)  # something the dialect passed over is no JSON
+        message = dialect.message_in(original, reply.tool_calls)
+        if message is None:  # Azure leaves a filtered one out
+            message = dialect.message_in(dialect.rebuild_body(reply, assembler.events))
+        return to_response(reply, message=message, body=original, issuer=dialect.NAME)
+
+    def _rebuilt(self, assembler: Assembler) -> Response:
         """Return the response that a streamed reply amounts to."""
-        dialect = self.endpoint.dialect
-        body = dialect.rebuild_body(reply)
+        reply, dialect = assembler.reply(), self.endpoint.dialect
+        body = dialect.rebuild_body(reply, assembler.events)
         return to_response(reply, message=dialect.message_in(body), body=body, issuer=dialect.NAME)
 
     async def _attempts(
         self, call: HttpCall, headers: Mapping[str, str], limits: Limits, read: Callable[[HttpReply], Batches]
     ) -> Batches:
-        """Send the call until an answer comes; from the first list that was handed on there is no way back."""
+        """Send the call until an answer comes; from the first batch that was handed on there is no way back."""
         attempt = 0
         while True:
             attempt += 1
@@ -157,7 +172,8 @@ class Client:
         events = self.endpoint.dialect.decode_response(body)
         if type(events[-1]) is Failed:
             raise events[-1].error
-        yield [(b"", [Opened(_request_id(reply), warnings, is_whole=True)]), (body, events)]
+        opened = Opened(_request_id(reply), warnings, is_whole=True)
+        yield [opened, *events], [(body, len(events) + 1)]
 
     async def _read_stream(self, reply: HttpReply, limits: Limits, warnings: tuple[str, ...]) -> Batches:
         reading = StreamReading(self.endpoint.dialect, _opened(reply, warnings), limits)
@@ -172,7 +188,7 @@ class Client:
                     raise
                 at_end = not chunk
                 batch = reading.flush() if at_end else reading.feed(chunk)
-                if batch:
+                if batch is not None:
                     yield batch
                 if reading.failure is not None:
                     raise reading.failure

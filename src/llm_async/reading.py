@@ -11,8 +11,9 @@ from llm_async.models.event import EndMark, Failed, Finished, ModelEvent, Opened
 from llm_async.sse import ServerSentEvent, SseParser
 from llm_async.timeouts import Limits
 
-Decoded = tuple[bytes, list[ModelEvent]]
-"""One event as it came, and what it says."""
+Batch = tuple[list[ModelEvent], list[tuple[bytes, int]]]
+"""What one network read brought: what the model says, and where that is from: for each server event its data, and how
+many of the model's events it and those before it made."""
 
 _NO_TOKENS = frozenset({Opened, Started, UsageReport, Failed})
 
@@ -24,7 +25,7 @@ class StreamReading:
         self._dialect, self._limits = dialect, limits
         self._parser = SseParser()
         # What came before the first token is held back with it: until then the request can be made again.
-        self._batch: list[Decoded] = [(b"", [opened])]
+        self._batch: Batch = ([opened], [])
         self._waiting = True
         self._count = 0
 
@@ -37,12 +38,12 @@ class StreamReading:
         self.failure: ModelRequestError | None = None
         """What to raise once everything before it has been handed on."""
 
-    def feed(self, chunk: bytes) -> list[Decoded]:
+    def feed(self, chunk: bytes) -> Batch | None:
         """Return what a network read completes, maybe nothing."""
         self._decode(self._parser.feed(chunk))
         return self._take()
 
-    def flush(self) -> list[Decoded]:
+    def flush(self) -> Batch | None:
         """Return what the end of the body leaves."""
         self._decode(self._parser.flush())
         if self.failure is None or isinstance(self.failure, WireFormatError):
@@ -51,21 +52,23 @@ class StreamReading:
         self._waiting = self._waiting and self.failure is not None
         return self._take()
 
-    def _take(self) -> list[Decoded]:
+    def _take(self) -> Batch | None:
         if self._waiting:
-            return []
-        batch, self._batch = self._batch, []
-        return batch
+            return None
+        batch, self._batch = self._batch, ([], [])
+        return batch if batch[0] or batch[1] else None
 
     def _decode(self, server_events: list[ServerSentEvent]) -> None:
-        decode, append = self._dialect.decode_stream_event, self._batch.append
+        decode = self._dialect.decode_stream_event
+        said, sources = self._batch
         for server_event in server_events:
             try:
                 events = decode(server_event)
             except WireFormatError as error:
                 self.failure = error
                 return
-            append((server_event.data, events))
+            said += events
+            sources.append((server_event.data, len(said)))
             if events and (self._waiting or type(events[-1]) is not TextDelta):
                 self._notice(events)
                 if self.ended or self.failure:

@@ -7,9 +7,9 @@ from contextlib import aclosing
 from types import TracebackType
 from typing import Self
 
-from llm_async.client import Batches, Client
-from llm_async.errors import LLMError, LLMTimeoutError, ModelRequestError
-from llm_async.models.event import EndMark, Finished, ModelEvent, ReasoningDelta, TextDelta
+from llm_async.client import Batches
+from llm_async.errors import LLMError
+from llm_async.models.event import Closed, EndMark, Finished, ModelEvent, ReasoningDelta, TextDelta
 from llm_async.models.response import Assembler, Response, StreamChunk
 
 
@@ -20,8 +20,7 @@ class Stream:
     the connection.
     """
 
-    def __init__(self, batches: Batches, client: Client) -> None:
-        self._client = client
+    def __init__(self, batches: Batches) -> None:
         self._response: Response | None = None
         self._chunks = self._iterate(batches)
 
@@ -55,31 +54,32 @@ class Stream:
         await self.aclose()
 
     async def _iterate(self, batches: Batches) -> AsyncGenerator[StreamChunk, None]:
-        assembler = Assembler()
-        try:
-            async with aclosing(batches):
-                async for batch in batches:
-                    assembler.feed([event for _, events in batch for event in events])
-                    for data, events in batch:
-                        if len(events) == 1 and type(event := events[0]) is TextDelta:
-                            yield StreamChunk(event.text, "", (), data)
-                        elif data and ((chunk := _chunk(data, events, assembler)).tool_calls or not _is_end(events)):
+        calls = Assembler()
+        async with aclosing(batches):
+            async for events, sources in batches:
+                calls.feed(events)
+                start = 0
+                for data, end in sources:
+                    if end - start == 1 and type(event := events[start]) is TextDelta:
+                        yield StreamChunk(event.text, "", (), data)
+                    else:
+                        chunk = _chunk(data, events[start:end], calls)
+                        if chunk is not None:
                             yield chunk
-        except (ModelRequestError, LLMTimeoutError) as error:
-            error.partial = self._client.rebuilt(assembler.reply())
-            raise
-        self._response = self._client.rebuilt(assembler.reply())
+                    start = end
+                if events and isinstance(last := events[-1], Closed):
+                    self._response = last.response
 
 
-def _chunk(data: bytes, events: list[ModelEvent], assembler: Assembler) -> StreamChunk:
-    calls = assembler.complete_calls() if any(isinstance(event, (Finished, EndMark)) for event in events) else ()
+def _chunk(data: bytes, events: list[ModelEvent], assembler: Assembler) -> StreamChunk | None:
+    """Return what one server event says; None for a bare end mark, which says nothing."""
+    is_finished = any(isinstance(event, (Finished, EndMark)) for event in events)
+    calls = assembler.complete_calls() if is_finished else ()
+    if not calls and len(events) == 1 and isinstance(events[0], EndMark):
+        return None
     return StreamChunk(
         "".join(event.text for event in events if isinstance(event, TextDelta)),
         "".join(event.text for event in events if isinstance(event, ReasoningDelta)),
         calls,
         data,
     )
-
-
-def _is_end(events: list[ModelEvent]) -> bool:
-    return len(events) == 1 and isinstance(events[0], EndMark)

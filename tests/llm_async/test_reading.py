@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from llm_async import StatusError, StreamInterruptedError, Timeouts, WireFormatError
 from llm_async.dialects import openai_chat
 from llm_async.models.event import EndMark, Finished, Opened, Started, TextDelta
-from llm_async.reading import Decoded, StreamReading
+from llm_async.reading import Batch, StreamReading
 from llm_async.timeouts import Limits
 from server import chat
 
@@ -32,21 +32,31 @@ def reading(timeouts: Timeouts | None = None) -> StreamReading:
     return StreamReading(openai_chat, Opened("req_1"), Limits(timeouts or Timeouts()))
 
 
-def said(batch: list[Decoded]) -> list[Any]:
-    return [said for _, events in batch for said in events]
+def said(batch: Batch | None) -> list[Any]:
+    return batch[0] if batch else []
+
+
+def decoded(batches: list[Batch | None]) -> list[tuple[bytes, list[Any]]]:
+    """Return each server event with what it says, whichever read brought it."""
+    each = []
+    for events, sources in filter(None, batches):
+        starts = [0, *(end for _, end in sources)]
+        each += [(data, events[start:end]) for start, (data, end) in zip(starts, sources, strict=False)]
+    return each
 
 
 def test_what_comes_before_the_first_token_is_handed_on_with_it() -> None:
     stream = reading()
 
-    assert stream.feed(b": ping\n\n") == []
-    assert stream.feed(ROLE) == []
-    assert stream.feed(USAGE) == []
+    assert stream.feed(b": ping\n\n") is None
+    assert stream.feed(ROLE) is None
+    assert stream.feed(USAGE) is None
     batch = stream.feed(chunk({"content": "Hi"}))
 
     assert [type(event) for event in said(batch)][:2] == [Opened, Started]
     assert said(batch)[-1] == TextDelta("Hi")
-    assert [data[:1] for data, _ in batch] == [b"", b"{", b"{", b"{"]
+    assert batch is not None
+    assert [(data[:1], end) for data, end in batch[1]] == [(b"{", 2), (b"{", 3), (b"{", 4)]
     assert said(stream.feed(chunk({"content": "!"}))) == [TextDelta("!")]
 
 
@@ -89,7 +99,7 @@ def test_a_finish_reason_finishes_but_does_not_end() -> None:
     stream.feed(STOP)
     assert (stream.finished, stream.ended) == (True, False)
     assert len(said(stream.feed(USAGE))) == 1
-    assert stream.flush() == []
+    assert stream.flush() is None
     assert stream.failure is None
 
 
@@ -97,7 +107,7 @@ def test_a_stream_without_end_is_interrupted() -> None:
     stream = reading()
     stream.feed(chunk({"content": "a"}) + chunk({"content": "b"}))
 
-    assert stream.flush() == []
+    assert stream.flush() is None
     assert isinstance(stream.failure, StreamInterruptedError)
     assert str(stream.failure) == (
         "openai_chat: the stream ended after 2 events, before its end mark; what arrived is in .partial"
@@ -109,7 +119,7 @@ def test_nothing_of_a_stream_without_a_token_is_handed_on_so_that_it_can_be_trie
     for body in (b"", ROLE, b"Hello"):
         stream = reading()
         stream.feed(body)
-        assert stream.flush() == []
+        assert stream.flush() is None
         assert isinstance(stream.failure, StreamInterruptedError)
 
 
@@ -126,7 +136,7 @@ def test_an_event_cut_in_two_by_the_end_is_an_interruption() -> None:
     stream = reading()
     stream.feed(chunk({"content": "Hi"}) + b'data: {"choi')
 
-    assert stream.flush() == []
+    assert stream.flush() is None
     assert isinstance(stream.failure, StreamInterruptedError)
 
 
@@ -134,7 +144,7 @@ def test_an_event_cut_in_two_behind_the_finish_takes_nothing_from_the_reply() ->
     stream = reading()
     stream.feed(chunk({"content": "Hi"}) + STOP + b'data: {"usa')
 
-    assert stream.flush() == []
+    assert stream.flush() is None
     assert stream.failure is None
 
 
@@ -166,7 +176,7 @@ def test_an_error_fails_behind_what_came_before() -> None:
 def test_an_error_before_the_first_token_hands_nothing_on() -> None:
     stream = reading()
 
-    assert stream.feed(ROLE + event({"error": {"message": "hot"}})) == []
+    assert stream.feed(ROLE + event({"error": {"message": "hot"}})) is None
     assert isinstance(stream.failure, StatusError)
 
 
@@ -174,7 +184,7 @@ def test_an_error_at_the_very_end_is_not_taken_for_a_cut() -> None:
     stream = reading()
     stream.feed(event({"error": {"message": "hot"}}).rstrip())
 
-    assert stream.flush() == []
+    assert stream.flush() is None
     assert str(stream.failure) == "hot"
 
 
@@ -184,9 +194,10 @@ def test_cutting_the_bytes_anywhere_changes_nothing(texts: list[str], has_mark: 
     whole, pieces = reading(), reading()
     places = [0, *sorted(min(cut, len(body)) for cut in cuts), len(body)]
 
-    expected = [*whole.feed(body), *whole.flush()]
+    expected = decoded([whole.feed(body), whole.flush()])
     batches = [pieces.feed(body[start:end]) for start, end in itertools.pairwise(places)]
 
-    assert [decoded for batch in batches for decoded in batch] + pieces.flush() == expected
-    assert "".join(event.text for event in said(expected) if isinstance(event, TextDelta)) == "".join(texts)
+    assert decoded([*batches, pieces.flush()]) == expected
+    events = [event for _, events in expected for event in events]
+    assert "".join(event.text for event in events if isinstance(event, TextDelta)) == "".join(texts)
     assert (pieces.finished, pieces.ended, pieces.failure) == (True, has_mark, None)

@@ -35,7 +35,7 @@ def model_stream(connect: Callable[[], Awaitable[Client]], start_limits: Callabl
     async def stream(request: ModelRequest) -> ModelEvents:
         client = await connect()
         async with aclosing(client.stream(request, start_limits())) as batches:
-            async for batch in batches:
-                yield [event for _, events in batch for event in events]
+            async for events, _ in batches:
+                yield events
 
     return stream

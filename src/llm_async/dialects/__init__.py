@@ -87,6 +87,6 @@ class Dialect(Protocol):
         """
         ...
 
-    def rebuild_body(self, reply: Reply) -> Any:
+    def rebuild_body(self, reply: Reply, events: Sequence[ModelEvent]) -> Any:
         """Return the reply as the whole answer would have been, had it not been streamed."""
         ...

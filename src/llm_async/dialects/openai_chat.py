@@ -495,7 +495,7 @@ def _complete_call(sent: Any, call: ToolCall) -> Any:
     return sent | {"id": call.id, "type": sent.get("type") or "function", "function": call.function}
 
 
-def rebuild_body(reply: Reply) -> dict[str, Any]:
+def rebuild_body(reply: Reply, events: Sequence[ModelEvent] = ()) -> dict[str, Any]:
     """Return the reply as the whole answer would have been, had it not been streamed."""
     choice = {"index": 0, "message": _rebuild_message(reply), "finish_reason": reply.word or None}
     body = {"id": reply.id, "object": "chat.completion", "model": reply.model, "choices": [choice]}

@@ -6,11 +6,14 @@ is rare but must survive.
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from msgspec import Struct
 
 from llm_async.errors import StatusError
+
+if TYPE_CHECKING:
+    from llm_async.models.response import Response
 
 FinishReason = Literal[
     "stop", "length", "tool_calls", "content_filter", "refusal", "pause", "context_window", "error", "other"
@@ -82,6 +85,12 @@ class Opened(Struct, frozen=True, tag="opened"):
     """Whether the answer comes in one piece, so that its one event is the body."""
 
 
+class Closed(Struct, frozen=True, tag="closed"):
+    """The reply is whole; the client says so after everything that the model says."""
+
+    response: Response
+
+
 class Started(Struct, frozen=True, gc=False, tag="started"):
     """The reply has begun: what the server calls it, and which model it says answers."""
 
@@ -131,6 +140,7 @@ ModelEvent = (
     | ToolCallDelta
     | Finished
     | Opened
+    | Closed
     | Started
     | UsageReport
     | Refusal

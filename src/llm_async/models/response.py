@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Struct
 
 from llm_async.models.event import (
+    Closed,
     EndMark,
     Failed,
     Finished,
@@ -101,9 +102,6 @@ class Reply(Struct, frozen=True, kw_only=True):
     is_whole: bool = False
     """Whether it came in one piece."""
 
-    events: tuple[ModelEvent, ...] = ()
-    """All of it in its order, for dialects whose messages are made of blocks."""
-
 
 class _Call:
     """A tool call in the making."""
@@ -121,30 +119,31 @@ class Assembler:
     """Gathers a model's events, however its reply was cut; what they amount to is worked out when it is asked for."""
 
     def __init__(self) -> None:
-        self._events: list[ModelEvent] = []
+        self.events: list[ModelEvent] = []
+        """All of them, for dialects whose messages are made of blocks."""
+
         self._shown_calls = 0
 
     def feed(self, events: Iterable[ModelEvent]) -> None:
         """Take in events, in their order."""
-        self._events += events  # all that is done for each token; a list of them is cheaper than any folding
+        self.events += events  # all that is done for each token; a list of them is cheaper than any folding
 
     def complete_calls(self) -> tuple[ToolCall, ...]:
         """Return the calls that have become complete since this was last asked; ask when the model has finished."""
-        new = assemble(self._events).tool_calls[self._shown_calls :]
+        new = assemble(self.events).tool_calls[self._shown_calls :]
         self._shown_calls += len(new)
         return new
 
     def reply(self) -> Reply:
         """Return what the model has said so far."""
-        return assemble(self._events)
+        return assemble(self.events)
 
 
 def assemble(events: Iterable[ModelEvent]) -> Reply:
     """Fold a reply's events into what they amount to."""
-    events = tuple(events)
     fold = _Fold()
     fold.add(events)
-    return fold.reply(events)
+    return fold.reply()
 
 
 class _Fold:
@@ -177,7 +176,7 @@ class _Fold:
             else:
                 self._feed_rare(event)
 
-    def reply(self, events: tuple[ModelEvent, ...]) -> Reply:
+    def reply(self) -> Reply:
         """Return the reply."""
         return Reply(
             id=self._started.id,
@@ -194,7 +193,6 @@ class _Fold:
             usage_original=self._usage.original,
             request_id=self._opened.request_id,
             warnings=self._opened.warnings,
-            events=events,
             is_whole=self._opened.is_whole,
         )
 
@@ -249,7 +247,7 @@ class _Fold:
             case Opaque(field, value):
                 known = self._opaque.get(field)
                 self._opaque[field] = [*known, *value] if isinstance(known, list) and isinstance(value, list) else value
-            case EndMark() | Failed() | TextDelta() | ReasoningDelta() | ToolCallDelta():
+            case Closed() | EndMark() | Failed() | TextDelta() | ReasoningDelta() | ToolCallDelta():
                 pass
 
     def _tool_calls(self) -> tuple[ToolCall, ...]:

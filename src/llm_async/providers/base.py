@@ -182,7 +182,7 @@ class BaseProvider:
         )
         client = self._client()
         if stream:
-            return Stream(client.stream(request, self.limits()), client)
+            return Stream(client.stream(request, self.limits()))
         return await client.complete(request, self.limits())
 
     async def request(
