@@ -22,15 +22,19 @@ class Text(Struct, frozen=True, tag="text"):
 
     text: str
 
+    cache_control: Mapping[str, Any] | None = None
+    """Where a provider's prompt cache is to have a mark, in Anthropic's words."""
+
 
 class Image(Struct, frozen=True, tag="image"):
     """A picture: an address, or its bytes as a `data:` URL."""
 
     url: str
+    cache_control: Mapping[str, Any] | None = None
 
 
 class Native(Struct, frozen=True, tag="native"):
-    """Any other part, such as a sound or a document, as it was given."""
+    """Any other part as it was given, such as `input_audio` and `file` in OpenAI Chat's shape."""
 
     value: Any
 
@@ -92,6 +96,49 @@ def as_items(messages: str | Iterable[MessageLike]) -> tuple[Item, ...]:
     return items
 
 
+_RESPONSES_PARTS = frozenset({"input_text", "output_text", "input_image", "input_file"})
+_ANTHROPIC_PARTS = frozenset(
+    {
+        "tool_use",
+        "tool_result",
+        "thinking",
+        "redacted_thinking",
+        "document",
+        "search_result",
+        "server_tool_use",
+        "mcp_tool_use",
+        "container_upload",
+        "compaction",
+        "fallback",
+    }
+)
+
+
+def shape_of(message: Mapping[Any, Any]) -> str:
+    """Return whose own shape a message has, by name of the dialect; "" for the neutral one, which is OpenAI Chat's.
+
+    >>> shape_of({"role": "model", "parts": [{"text": "Hi"}]})
+    'gemini'
+    >>> shape_of({"type": "function_call_output", "call_id": "1", "output": "sunny"})
+    'openai_responses'
+    >>> shape_of({"role": "user", "content": "Hi"})
+    ''
+    """
+    if "parts" in message:
+        return "gemini"
+    # What our own Responses dialect gives for a reply holds its items under `output`.
+    if "output" in message or (isinstance(message.get("type"), str) and "role" not in message):
+        return "openai_responses"
+    content = message.get("content")
+    kinds = {part.get("type") for part in content if isinstance(part, Mapping)} if isinstance(content, list) else set()
+    if not kinds.isdisjoint(_RESPONSES_PARTS) or message.get("type") == "message":
+        return "openai_responses"
+    if not kinds.isdisjoint(_ANTHROPIC_PARTS) or any(str(kind).endswith("_tool_result") for kind in kinds):
+        return "anthropic"
+    is_block = isinstance(content, list) and any(isinstance(part, Mapping) and "source" in part for part in content)
+    return "anthropic" if is_block else ""
+
+
 def _as_item(message: object, where: str) -> Item:
     if isinstance(message, ToolResult):
         return message
@@ -100,12 +147,12 @@ def _as_item(message: object, where: str) -> Item:
     if not isinstance(message, Mapping):
         raise ConfigurationError(f"{where} must be a dict or a Message; it is a {type(message).__name__}")
     role = message.get("role")
-    if role is None and "type" in message:
-        # An item of OpenAI's Responses format, such as function_call_output; its dialect knows it.
-        return Message("", original=message)
+    issuer = shape_of(message)
+    if issuer:  # its own dialect knows it, and the others have it translated
+        return Message(role if isinstance(role, str) else "", original=message, issuer=issuer)
     if not isinstance(role, str) or not role:
         raise ConfigurationError(f"{where} needs a role, such as 'user'; it has {role!r}")
-    return Message(role, _as_content(message.get("content"), where), original=message)
+    return Message(role, as_content(message.get("content"), where), original=message)
 
 
 def _checked(message: Message, where: str) -> Message:
@@ -115,11 +162,16 @@ def _checked(message: Message, where: str) -> Message:
     calls = message.tool_calls
     if not isinstance(calls, Sequence) or not all(isinstance(call, ToolCall) for call in calls):
         raise ConfigurationError(f"{where}.tool_calls must be a list of ToolCall")
-    content = _as_content(message.content, where)
+    content = as_content(message.content, where)
     return message if message.content is not None else replace(message, content=content)
 
 
-def _as_content(content: object, where: str) -> str | tuple[Part, ...]:
+def as_content(content: object, where: str) -> str | tuple[Part, ...]:
+    """Return a message's content: text, or parts.
+
+    Raises:
+        ConfigurationError: it is neither; the text names it, beginning with `where`.
+    """
     if content is None or isinstance(content, str):
         return content or ""
     if isinstance(content, (Mapping, bytes, bytearray)) or not isinstance(content, Sequence):
@@ -142,11 +194,11 @@ def _as_part(part: object, where: str) -> Part:
         text = part.get("text")
         if not isinstance(text, str):
             raise ConfigurationError(f"{where}.text must be a string; it is a {type(text).__name__}")
-        return Text(text)
+        return Text(text, part.get("cache_control"))
     if kind == "image_url":
         image = part.get("image_url")
         url = image.get("url") if isinstance(image, Mapping) else image
-        return Image(_checked_address(url, f"{where}.image_url"))
+        return Image(_checked_address(url, f"{where}.image_url"), part.get("cache_control"))
     return Native(part)
 
 

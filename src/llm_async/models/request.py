@@ -51,6 +51,9 @@ class ModelRequest(Struct, frozen=True, kw_only=True):
     headers: Mapping[str, str] = field(default_factory=dict)
     """Headers of this request alone."""
 
+    strict: bool = False
+    """Whether what the provider cannot take is an error; otherwise it is left out with a warning."""
+
     @classmethod
     def build(
         cls,

@@ -23,6 +23,9 @@ class Tool(Struct, frozen=True):
     strict: bool | None = None
     """Whether the server must hold the model to the schema; None leaves it to the server."""
 
+    cache_control: Mapping[str, Any] | None = None
+    """Where a provider's prompt cache is to have a mark, in Anthropic's words."""
+
     @property
     def schema(self) -> Mapping[str, Any]:
         """The JSON Schema of the arguments, whichever way it was given."""

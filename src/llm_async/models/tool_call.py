@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -63,6 +64,9 @@ class ToolResult(Struct, frozen=True):
     """The function's; some providers want it beside the id."""
 
     is_error: bool = False
+
+    parts: Sequence[Any] = ()
+    """The same with pictures and the like, for models that take them: parts as in a user's message."""
 
 
 def parse_arguments(text: str) -> tuple[dict[str, Any] | None, str | None]:

@@ -1,0 +1,44 @@
+"""What one provider's messages mean to another: native messages, read into the neutral shape.
+
+A conversation may move from one provider to another. What only its issuer can read (signatures, encrypted
+reasoning, server tools' blocks) stays behind, and each such thing is told of in a warning.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from llm_async.models.message import Item, Message
+from llm_async.models.shapes import anthropic, chat, gemini, responses
+
+Read = tuple[list[Item], list[str]]
+"""The messages and results that a native message amounts to, and what of it was left behind."""
+
+_READERS: dict[str, Callable[[Mapping[str, Any]], Read]] = {
+    "": chat.read,
+    "openai_chat": chat.read,
+    "openrouter": chat.read,
+    "anthropic": anthropic.read,
+    "gemini": gemini.read,
+    "openai_responses": responses.read,
+}
+
+
+def translated(items: Iterable[Item], dialect: str) -> Read:
+    """Return a conversation as one dialect can encode it, and warnings of what was left behind.
+
+    Messages in the dialect's own shape stay as they are (`.issuer` is its name, `.original` goes out byte for byte);
+    all others come out neutral: `Message` without `.original`, and `ToolResult`.
+    """
+    result: list[Item] = []
+    left: list[str] = []
+    for item in items:
+        if not isinstance(item, Message) or item.original is None or item.issuer == dialect:
+            result.append(item)
+            continue
+        read, lost = _READERS[item.issuer](item.original)
+        result += read
+        left += lost
+    # Once each: a long history loses the same thing many times.
+    return result, list(dict.fromkeys(left))
