@@ -49,7 +49,6 @@ class StreamReading:
         if self.failure is None or isinstance(self.failure, WireFormatError):
             # An event that cannot be read is, at the very end, cut in two rather than wrong.
             self.failure = None if self.finished else self._cut()
-        self._waiting = self._waiting and self.failure is not None
         return self._take()
 
     def _take(self) -> Batch | None:

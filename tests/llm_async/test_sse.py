@@ -84,6 +84,7 @@ def test_a_stream_is_read_as_the_specification_reads_it(stream: bytes) -> None:
 @given(streams, st.lists(st.integers(0, 80), max_size=12))
 @example(b"\xef\xbb\xbfdata: a\r\n\r\ndata: b\r\n\r\n", [1, 2, 11, 12, 13])
 @example(b"data: a\r\n\r\n", [0, 0, 8, 8])
+@example(b"data: a\r\ndata: b\n\n", [8])
 def test_cutting_a_stream_anywhere_changes_nothing(stream: bytes, cuts: list[int]) -> None:
     places = [0, *sorted(cuts), len(stream)]
     chunks = [stream[start:end] for start, end in itertools.pairwise(places)]

@@ -626,6 +626,12 @@ def test_an_empty_reply_is_one() -> None:
     ]
 
 
+def test_calls_of_a_whole_reply_are_whole_whatever_their_index() -> None:
+    call = {"index": 0, "function": {"name": "f", "arguments": ""}}
+
+    assert len(assemble(said_whole({"tool_calls": [call, call]})).tool_calls) == 2
+
+
 def test_a_reply_whose_message_was_filtered_is_one() -> None:
     assert said_whole(None, finish="content_filter") == [
         Started("c1", "m"),
