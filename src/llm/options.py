@@ -11,8 +11,15 @@ from llm.thinking import CustomThinkingToken
 from llm_async import ConfigurationError, RetryPolicy, Timeouts
 from llm_async.timeouts import check_limit
 
-DEFAULT_API_KEY = "lm-studio"
-DEFAULT_BASE_URL = "http://localhost:1234/v1"
+
+class _Default(str):
+    """A value that nobody gave: told by identity from the same text in somebody's call."""
+
+    __slots__ = ()
+
+
+DEFAULT_API_KEY = _Default("lm-studio")
+DEFAULT_BASE_URL = _Default("http://localhost:1234/v1")
 
 _OWN_FIELDS = frozenset({"model", "messages", "stream", "tools"})
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from functools import partial
 from typing import Any, Protocol
-from urllib.parse import urlsplit
 
 from llm.options import DEFAULT_API_KEY, DEFAULT_BASE_URL, LLMConfig
 from llm.runtime import Runtime
 from llm_async import BaseProvider, ConfigurationError, OpenAIProvider
 from llm_async.client import Client
 from llm_async.dialects import Profile
-from llm_async.providers.base import check_base_url
+from llm_async.providers.configuration import with_path
 from llm_async.providers.registry import provider_for, split_model
 from llm_async.retry import RetryPolicy
 
@@ -48,22 +47,14 @@ def source_for(config: LLMConfig, provider: BaseProvider | None) -> Source:
         return LocalSource(name, config.retry)
     registered, name = split_model(config.model)
     if registered is not None:
-        key = None if config.api_key == DEFAULT_API_KEY else config.api_key
-        address = None if config.base_url == DEFAULT_BASE_URL else config.base_url
-        return GivenSource(name, provider_for(registered, api_key=key, base_url=address), config.retry)
-    return GivenSource(config.model, OpenAIProvider(config.api_key, with_version(config.base_url)), config.retry)
-
-
-def with_version(base_url: str) -> str:
-    """Return the address of an OpenAI-compatible server with `/v1`, if it has no path of its own.
-
-    >>> with_version("http://localhost:1234")
-    'http://localhost:1234/v1'
-    >>> with_version("https://example.com/api")
-    'https://example.com/api'
-    """
-    check_base_url(base_url)
-    return base_url if urlsplit(base_url).path.strip("/") else base_url.rstrip("/") + "/v1"
+        # `is`: whoever gives the same address or key means it.
+        key = None if config.api_key is DEFAULT_API_KEY else config.api_key
+        address = None if config.base_url is DEFAULT_BASE_URL else config.base_url
+        found: BaseProvider = provider_for(registered, api_key=key, base_url=address)
+        found.base_url = with_path(found.base_url, found.default_base_url)
+        return GivenSource(name, found, config.retry)
+    address = with_path(config.base_url, DEFAULT_BASE_URL)
+    return GivenSource(config.model, OpenAIProvider(config.api_key, address), config.retry)
 
 
 class GivenSource:

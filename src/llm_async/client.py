@@ -15,6 +15,7 @@ import msgspec
 
 from llm_async.dialects import Dialect, HttpCall, Profile
 from llm_async.errors import (
+    ConfigurationError,
     LLMTimeoutError,
     ModelRequestError,
     StatusError,
@@ -71,6 +72,8 @@ class Client:
             LLMTimeoutError: one of `limits` ran out; the same.
         """
         call = self.endpoint.dialect.encode_request(request, self.endpoint.profile, stream=stream)
+        if request.strict and call.warnings:
+            raise ConfigurationError("; ".join(call.warnings))
 
         def read(reply: HttpReply) -> Batches:
             if _is_stream(reply, expected=stream):
@@ -155,13 +158,11 @@ class Client:
                             handed_on = True
                             yield batch
                 return
-            except LLMTimeoutError as error:
+            except (ModelRequestError, LLMTimeoutError) as error:
                 error.attempts = attempt
-                raise
-            except ModelRequestError as error:
-                error.attempts = attempt
-                error.request_id = error.request_id or request_id
-                self._redact(error)
+                if isinstance(error, ModelRequestError):
+                    error.request_id = error.request_id or request_id
+                    self._redact(error)
                 delay = next_delay(self.retry, attempt=attempt, error=error, jitter=random.random())
                 if handed_on or delay is None or not _time_for(delay, limits):
                     raise

@@ -86,12 +86,16 @@ class LLMTimeoutError(LLMError, TimeoutError):
         seconds: how long that limit was.
         partial: what had arrived of the answer, or None.
         attempts: how many requests were made.
+        retryable: whether another attempt makes sense: only where the server was not reached.
+        retry_after: None; no server has said anything.
     """
 
     def __init__(self, limit: str, seconds: float | None = None, *, doing: str = "") -> None:
         self.limit, self.seconds = limit, seconds
         self.partial: Response | None = None
         self.attempts: int | None = None
+        self.retryable = limit == "connect"
+        self.retry_after: float | None = None
         allowed = "" if seconds is None else f" of {seconds:g} s"
         super().__init__(f"the {limit} limit{allowed} ran out{f' {doing}' if doing else ''}")
 

@@ -8,7 +8,7 @@ from datetime import UTC
 
 from msgspec import Struct
 
-from llm_async.errors import ConfigurationError, ModelRequestError
+from llm_async.errors import ConfigurationError, LLMTimeoutError, ModelRequestError
 
 _RETRYABLE = frozenset({408, 409, 429})
 
@@ -41,7 +41,9 @@ RetryConfig = RetryPolicy
 """The other name of `RetryPolicy`."""
 
 
-def next_delay(policy: RetryPolicy, *, attempt: int, error: ModelRequestError, jitter: float) -> float | None:
+def next_delay(
+    policy: RetryPolicy, *, attempt: int, error: ModelRequestError | LLMTimeoutError, jitter: float
+) -> float | None:
     """Return the seconds to wait before trying again, or None to give up.
 
     A delay named by the server (`Retry-After`) is obeyed; one beyond `policy.max_delay` ends the attempts.

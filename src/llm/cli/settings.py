@@ -15,8 +15,8 @@ from msgspec import Struct
 from llm import LLM
 from llm.cli.servers import model_names
 from llm.options import DEFAULT_BASE_URL
-from llm.source import with_version
 from llm_async import BaseProvider, ConfigurationError, OpenAIProvider, provider_for
+from llm_async.providers.configuration import with_path
 from llm_async.providers.registry import split_model
 
 OPENAI_MODEL = "gpt-5-mini"
@@ -71,9 +71,9 @@ def choose(model: str | None, base_url: str | None) -> Choice:
 def server(base_url: str | None) -> BaseProvider | None:
     """Return the server that is named by `--base-url` or `OPENAI_BASE_URL`, None if none is."""
     if base_url:
-        return OpenAIProvider("", with_version(base_url))
+        return OpenAIProvider("", with_path(base_url, DEFAULT_BASE_URL))
     if named := os.environ.get("OPENAI_BASE_URL"):
-        return OpenAIProvider(os.environ.get("OPENAI_API_KEY", ""), with_version(named))
+        return OpenAIProvider(os.environ.get("OPENAI_API_KEY", ""), with_path(named, DEFAULT_BASE_URL))
     return None
 
 
@@ -87,7 +87,7 @@ def _named(model: str, base_url: str | None) -> Choice:
         provider = server(base_url)
         return Choice(model=model, provider=provider, reason="" if provider else _default_server(model))
     if base_url:
-        provider, name = provider_for(model, base_url=with_version(base_url))
+        provider, name = provider_for(model, base_url=with_path(base_url, DEFAULT_BASE_URL))
         return Choice(model=name, provider=provider)
     return Choice(model=model)
 

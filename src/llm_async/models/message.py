@@ -133,10 +133,16 @@ def shape_of(message: Mapping[Any, Any]) -> str:
     kinds = {part.get("type") for part in content if isinstance(part, Mapping)} if isinstance(content, list) else set()
     if not kinds.isdisjoint(_RESPONSES_PARTS) or message.get("type") == "message":
         return "openai_responses"
+    if isinstance(content, list) and any(_is_mistral(part) for part in content):
+        return ""  # Mistral has a part `thinking` too, whose thinking is a list
     if not kinds.isdisjoint(_ANTHROPIC_PARTS) or any(str(kind).endswith("_tool_result") for kind in kinds):
         return "anthropic"
     is_block = isinstance(content, list) and any(isinstance(part, Mapping) and "source" in part for part in content)
     return "anthropic" if is_block else ""
+
+
+def _is_mistral(part: object) -> bool:
+    return isinstance(part, Mapping) and isinstance(part.get("thinking"), list)
 
 
 def _as_item(message: object, where: str) -> Item:

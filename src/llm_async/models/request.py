@@ -64,6 +64,7 @@ class ModelRequest(Struct, frozen=True, kw_only=True):
         tool_choice: object = None,
         response_schema: object = None,
         headers: Mapping[str, str] | None = None,
+        strict: bool = False,
         parameters: Mapping[str, Any] | None = None,
     ) -> ModelRequest:
         """Return the request that a caller's arguments describe.
@@ -93,6 +94,7 @@ class ModelRequest(Struct, frozen=True, kw_only=True):
             sampling=Sampling(**known),
             extra=parameters,
             headers=dict(headers or {}),
+            strict=strict,
         )
 
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 import contextlib
 import inspect
 import os
+import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, overload
-from urllib.parse import urlsplit
 
 import msgspec
 
@@ -22,6 +22,7 @@ from llm_async.models.request import ModelRequest, ToolLike
 from llm_async.models.response import Response
 from llm_async.models.response_schema import ResponseSchema
 from llm_async.models.tool_call import ToolCall, ToolResult
+from llm_async.providers.configuration import check_base_url, check_headers, find_key, instance, lower, with_path
 from llm_async.retry import RetryPolicy
 from llm_async.stream import Stream
 from llm_async.timeouts import Limits, Timeouts, check_limit
@@ -29,6 +30,8 @@ from llm_async.transport import HttpRequest, Transport
 
 if TYPE_CHECKING:  # ssl loads the sockets, which nobody needs before the first request
     from ssl import SSLContext
+
+_SECRET = re.compile("auth|key|token|secret|cookie|password", re.IGNORECASE)
 
 Messages = str | Sequence[MessageLike]
 """A conversation, or a plain text, which is one user message."""
@@ -83,11 +86,11 @@ class BaseProvider:
             ConfigurationError: an argument can never work, or there is no key.
         """
         check_limit("timeout", timeout)
-        self.retry_config = _instance("retry_config", retry_config, RetryPolicy)
-        self.timeouts = _instance("timeouts", timeouts, Timeouts)
+        self.retry_config = instance("retry_config", retry_config, RetryPolicy)
+        self.timeouts = instance("timeouts", timeouts, Timeouts)
         self.timeout = timeout
         self.base_url = self._find_base_url(base_url)
-        self._api_key = self._find_key(api_key)
+        self._api_key = find_key(self.name, api_key, self.key_variables)
         self.default_headers = check_headers("default_headers", default_headers)
         if proxy is not None and not isinstance(proxy, str):
             raise ConfigurationError(f"proxy must be an address; it is a {type(proxy).__name__}")
@@ -111,6 +114,7 @@ class BaseProvider:
         tool_choice: str | Mapping[str, Any] | None = None,
         response_schema: ResponseSchema | None = None,
         headers: Mapping[str, str] | None = None,
+        strict: bool = False,
         **parameters: Any,
     ) -> Response: ...
 
@@ -124,6 +128,7 @@ class BaseProvider:
         tool_choice: str | Mapping[str, Any] | None = None,
         response_schema: ResponseSchema | None = None,
         headers: Mapping[str, str] | None = None,
+        strict: bool = False,
         **parameters: Any,
     ) -> Stream: ...
 
@@ -137,6 +142,7 @@ class BaseProvider:
         tool_choice: str | Mapping[str, Any] | None = None,
         response_schema: ResponseSchema | None = None,
         headers: Mapping[str, str] | None = None,
+        strict: bool = False,
         **parameters: Any,
     ) -> Response | Stream: ...
 
@@ -149,6 +155,7 @@ class BaseProvider:
         tool_choice: str | Mapping[str, Any] | None = None,
         response_schema: ResponseSchema | None = None,
         headers: Mapping[str, str] | None = None,
+        strict: bool = False,
         **parameters: Any,
     ) -> Response | Stream:
         """Ask a model.
@@ -161,6 +168,7 @@ class BaseProvider:
             tool_choice: `auto`, `none`, `required`, or `{"type": "function", "function": {"name": …}}`.
             response_schema: the shape the answer must have.
             headers: sent with this request.
+            strict: whether what the provider cannot take is an error; otherwise it is left out with a warning.
             parameters: `temperature`, `top_p`, `max_tokens`, `stop`, `seed`, `reasoning_effort`, and any further
                 ones under the provider's own names.
 
@@ -169,15 +177,18 @@ class BaseProvider:
             ModelRequestError: it failed, for good or after the last attempt.
             LLMTimeoutError: a time limit ran out.
         """
-        if not isinstance(stream, bool):
-            raise ConfigurationError(f"stream must be True or False; it is a {type(stream).__name__}")
+        for name, value in (("stream", stream), ("strict", strict)):
+            if not isinstance(value, bool):
+                raise ConfigurationError(f"{name} must be True or False; it is a {type(value).__name__}")
+        named = self.headers_among(parameters)
         request = ModelRequest.build(
             model,
             messages,
             tools=tools,
             tool_choice=tool_choice,
             response_schema=response_schema,
-            headers=check_headers("headers", headers),
+            headers=check_headers("headers", headers) | named,
+            strict=strict,
             parameters=parameters,
         )
         client = self._client()
@@ -254,6 +265,33 @@ class BaseProvider:
             raise ToolExecutionError(tool_call.name, f"{type(error).__name__}: {error}", error) from error
         return self.dialect.encode_tool_result(ToolResult(tool_call.id, _as_text(result), tool_call.name))
 
+    async def models(self) -> list[str]:
+        """Return the names of the models that the server offers.
+
+        Raises:
+            ConfigurationError: this provider has no such endpoint.
+        """
+        raise self._cannot("list its models")
+
+    async def count_tokens(self, model: str, messages: Messages, tools: Sequence[ToolLike] | None = None) -> int:
+        """Return how many tokens of input the server counts in a conversation.
+
+        Raises:
+            ConfigurationError: this provider has no such endpoint; the text says who has.
+        """
+        raise self._cannot("count tokens; OpenAIResponsesProvider, ClaudeProvider and GoogleProvider can")
+
+    async def embed(self, model: str, texts: str | Sequence[str]) -> list[list[float]]:
+        """Return the vector of each text, in the order of the texts.
+
+        Raises:
+            ConfigurationError: this provider has no such endpoint; the text says who has.
+        """
+        raise self._cannot("embed texts; OpenAIProvider, its imitations and GoogleProvider can")
+
+    def _cannot(self, what: str) -> ConfigurationError:
+        return ConfigurationError(f"{self.name} cannot {what}")
+
     async def aclose(self) -> None:
         """Close the connections kept for this event loop. The provider may be used again afterwards."""
         if False in self._networks:
@@ -277,18 +315,26 @@ class BaseProvider:
         url = self.base_url.rstrip("/") + call.path
         return HttpRequest(method=call.method, url=url, headers=said, body=call.body, limits=limits)
 
+    def headers_among(self, parameters: dict[str, Any]) -> dict[str, str]:
+        """Take out of a call's keywords those that are headers of this provider, and return them."""
+        return {}
+
     def redact(self, text: str) -> str:
         """Return `text` without the key, and without the beginning of one where the text was cut off."""
-        key = self._api_key
-        if len(key) < 8:  # a stand-in such as "x", which would make holes in any text
-            return text
-        text = text.replace(key, "[key]")
-        cut = next((size for size in range(len(key) - 1, 3, -1) if text.endswith(key[:size])), 0)
-        return f"{text[:-cut]}[key]" if cut else text
+        for key in self._secrets():
+            text = text.replace(key, "[key]")
+            cut = next((size for size in range(len(key) - 1, 3, -1) if text.endswith(key[:size])), 0)
+            text = f"{text[:-cut]}[key]" if cut else text
+        return text
 
     def limits(self) -> Limits:
         """Return the limits of a call that starts now."""
         return Limits(self.timeouts, self.timeout)
+
+    def _secrets(self) -> list[str]:
+        """Return what must not be seen; not what is shorter than 8, such as "x", which would make holes in any text."""
+        named = (value for name, value in self.default_headers.items() if _SECRET.search(name))
+        return [secret for secret in (self._api_key, *named) if len(secret) >= 8]
 
     def _auth_headers(self) -> dict[str, str]:
         return {"authorization": f"Bearer {self._api_key}"} if self._api_key else {}
@@ -320,84 +366,18 @@ class BaseProvider:
 
     # ----------------------------------------------------------------------------------------- configuration
 
-    def _find_key(self, api_key: object) -> str:
-        if api_key is None:
-            api_key = next((key for name in self.key_variables if (key := os.environ.get(name))), None)
-        if api_key is None:
-            names = " or ".join(self.key_variables) or "(it has no environment variable)"
-            raise ConfigurationError(
-                f"{self.name}: no key; set {names}, or pass api_key (api_key='' for a server that wants none)"
-            )
-        if not isinstance(api_key, str):
-            raise ConfigurationError(f"api_key must be a string; it is a {type(api_key).__name__}")
-        if any(character in api_key for character in "\r\n\0") or not api_key.isascii():
-            raise ConfigurationError("api_key holds a line break or a character that no HTTP header can carry")
-        return api_key.strip()
-
     def _find_base_url(self, base_url: object) -> str:
-        if base_url is None:
-            set_ones = (url for name in self.base_url_variables if (url := os.environ.get(name)))
-            base_url = check_base_url(next(set_ones, self.default_base_url))
-            if urlsplit(base_url).path in ("", "/"):  # other clients add the version to such a variable themselves
-                base_url = base_url.rstrip("/") + urlsplit(self.default_base_url).path
-        return check_base_url(base_url)
+        if base_url is not None:
+            return check_base_url(base_url)
+        given = next((url for name in self.base_url_variables if (url := os.environ.get(name))), None)
+        # Other clients add the version to such a variable themselves.
+        return self.default_base_url if given is None else with_path(given, self.default_base_url)
 
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"_networks": {}}  # connections are made anew; the key travels
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(base_url={self.base_url!r})"
-
-
-def check_base_url(base_url: object) -> str:
-    """Return the address of a server, or refuse one that can never work.
-
-    Raises:
-        ConfigurationError: it is no http or https address, or holds a password or a line break.
-    """
-    if not isinstance(base_url, str):
-        raise ConfigurationError(f"base_url must be a string; it is a {type(base_url).__name__}")
-    try:
-        parts = urlsplit(base_url)
-        host, _ = parts.hostname, parts.port
-    except ValueError as error:
-        why = "" if "@" in base_url else f": {error}"
-        raise ConfigurationError(f"base_url is no address{why}") from None
-    if parts.username is not None or parts.password is not None:
-        raise ConfigurationError("base_url holds a user or password; pass api_key or default_headers instead")
-    shown = "not shown, for it may hold a password" if "@" in base_url else f"{base_url!r}"
-    if parts.scheme.lower() not in ("http", "https") or not host:
-        raise ConfigurationError(f"base_url must be an http or https address with a host; it is {shown}")
-    if any(character <= " " or character == "\x7f" for character in base_url):
-        raise ConfigurationError(f"base_url holds a space or a control character; it is {shown}")
-    return base_url
-
-
-def check_headers(where: str, headers: Mapping[str, str] | None) -> dict[str, str]:
-    """Return a caller's headers, or refuse those that no HTTP request can carry. Values are never shown."""
-    if headers is None:
-        return {}
-    if not isinstance(headers, Mapping):
-        raise ConfigurationError(f"{where} must be a dict; it is a {type(headers).__name__}")
-    for name, value in headers.items():
-        if not isinstance(name, str) or not name or not all("!" <= letter <= "~" and letter != ":" for letter in name):
-            raise ConfigurationError(f"{where}: {name!r} is no name of a header")
-        if not isinstance(value, str) or any(letter in value for letter in "\r\n\0"):
-            raise ConfigurationError(f"{where}[{name!r}] must be a string without line breaks")
-    return dict(headers)
-
-
-def lower(headers: Mapping[str, str]) -> dict[str, str]:
-    """Return headers with their names in lower case, so that a later one replaces an earlier one."""
-    return {name.lower(): value for name, value in headers.items()}
-
-
-def _instance(name: str, value: object, kind: type[Any]) -> Any:
-    if value is None:
-        return kind()
-    if not isinstance(value, kind):
-        raise ConfigurationError(f"{name} must be a {kind.__name__}; it is a {type(value).__name__}")
-    return value
 
 
 def _as_text(result: object) -> str:

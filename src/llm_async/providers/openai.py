@@ -8,7 +8,8 @@ from urllib.parse import urlsplit
 
 from llm_async.dialects import Dialect, Profile, openai_chat
 from llm_async.errors import ConfigurationError
-from llm_async.providers.base import BaseProvider, check_headers
+from llm_async.providers.base import BaseProvider
+from llm_async.providers.configuration import check_headers
 
 
 class OpenAIProvider(BaseProvider):

@@ -80,7 +80,10 @@ def test_items_of_other_formats_pass() -> None:
     item = {"type": "function_call_output", "call_id": "1", "output": "sunny"}
     gemini = MappingProxyType({"role": "user", "parts": [{"text": "Hello"}]})
 
-    assert as_items([item, gemini]) == (Message("", original=item), Message("user", original=gemini))
+    assert as_items([item, gemini]) == (
+        Message("", original=item, issuer="openai_responses"),
+        Message("user", original=gemini, issuer="gemini"),
+    )
 
 
 def test_any_iterable_of_messages_is_a_conversation() -> None:

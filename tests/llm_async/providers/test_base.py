@@ -27,7 +27,7 @@ from llm_async import (
     WireFormatError,
 )
 from llm_async.dialects import openai_chat
-from llm_async.providers.base import check_base_url
+from llm_async.providers.configuration import check_base_url
 from llm_async.transport.asynchronous import AsyncTransport
 from llm_async.transport.blocking import BlockingTransport
 from llm_async.transport.scripted import ScriptedTransport

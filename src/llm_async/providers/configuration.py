@@ -1,0 +1,95 @@
+"""What a provider may be configured with, and what can never work. Nothing secret is ever shown."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from llm_async.errors import ConfigurationError
+
+
+def check_base_url(base_url: object) -> str:
+    """Return the address of a server, or refuse one that can never work.
+
+    Raises:
+        ConfigurationError: it is no http or https address, or holds a password or a line break.
+    """
+    if not isinstance(base_url, str):
+        raise ConfigurationError(f"base_url must be a string; it is a {type(base_url).__name__}")
+    try:
+        parts = urlsplit(base_url)
+        host, _ = parts.hostname, parts.port
+    except ValueError as error:
+        why = "" if "@" in base_url else f": {error}"
+        raise ConfigurationError(f"base_url is no address{why}") from None
+    if parts.username is not None or parts.password is not None:
+        raise ConfigurationError("base_url holds a user or password; pass api_key or default_headers instead")
+    shown = "not shown, for it may hold a password" if "@" in base_url else f"{base_url!r}"
+    if parts.scheme.lower() not in ("http", "https") or not host:
+        raise ConfigurationError(f"base_url must be an http or https address with a host; it is {shown}")
+    if any(character <= " " or character == "\x7f" for character in base_url):
+        raise ConfigurationError(f"base_url holds a space or a control character; it is {shown}")
+    return base_url
+
+
+def check_headers(where: str, headers: Mapping[str, str] | None) -> dict[str, str]:
+    """Return a caller's headers, or refuse those that no HTTP request can carry. Values are never shown."""
+    if headers is None:
+        return {}
+    if not isinstance(headers, Mapping):
+        raise ConfigurationError(f"{where} must be a dict; it is a {type(headers).__name__}")
+    for name, value in headers.items():
+        if not isinstance(name, str) or not name or not all("!" <= letter <= "~" and letter != ":" for letter in name):
+            raise ConfigurationError(f"{where}: {name!r} is no name of a header")
+        if not isinstance(value, str) or any(letter in value for letter in "\r\n\0"):
+            raise ConfigurationError(f"{where}[{name!r}] must be a string without line breaks")
+    return dict(headers)
+
+
+def lower(headers: Mapping[str, str]) -> dict[str, str]:
+    """Return headers with their names in lower case, so that a later one replaces an earlier one."""
+    return {name.lower(): value for name, value in headers.items()}
+
+
+def instance(name: str, value: object, kind: type[Any]) -> Any:
+    """Return `value`, or a default of its kind for None; refuse anything of another kind."""
+    if value is None:
+        return kind()
+    if not isinstance(value, kind):
+        raise ConfigurationError(f"{name} must be a {kind.__name__}; it is a {type(value).__name__}")
+    return value
+
+
+def find_key(owner: str, api_key: object, variables: tuple[str, ...]) -> str:
+    """Return the key to use: the one given, else the first that the environment has.
+
+    Raises:
+        ConfigurationError: there is none, or no HTTP header can carry it.
+    """
+    if api_key is None:
+        api_key = next((key for name in variables if (key := os.environ.get(name))), None)
+    if api_key is None:
+        names = " or ".join(variables) or "(it has no environment variable)"
+        raise ConfigurationError(
+            f"{owner}: no key; set {names}, or pass api_key (api_key='' for a server that wants none)"
+        )
+    if not isinstance(api_key, str):
+        raise ConfigurationError(f"api_key must be a string; it is a {type(api_key).__name__}")
+    if any(character in api_key for character in "\r\n\0") or not api_key.isascii():
+        raise ConfigurationError("api_key holds a line break or a character that no HTTP header can carry")
+    return api_key.strip()
+
+
+def with_path(base_url: str, default: str) -> str:
+    """Return the address of a server with the path of `default`, if it has none of its own.
+
+    >>> with_path("http://localhost:1234", "https://api.openai.com/v1")
+    'http://localhost:1234/v1'
+    >>> with_path("https://example.com/api", "https://api.openai.com/v1")
+    'https://example.com/api'
+    """
+    if urlsplit(check_base_url(base_url)).path.strip("/"):
+        return base_url
+    return base_url.rstrip("/") + urlsplit(default).path
