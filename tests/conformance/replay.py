@@ -10,7 +10,7 @@ from typing import Any
 
 from conformance.exchanges import Exchange
 from conformance.expected_chat import Call, Expected, Json, Tokens
-from llm_async import ModelRequestError, OpenAIProvider, Response, RetryConfig, StreamChunk
+from llm_async import BaseProvider, ModelRequestError, OpenAIProvider, Response, RetryConfig, StreamChunk
 from llm_async.models import ToolCall
 from llm_async.transport.scripted import ScriptedReply, ScriptedTransport
 from server import Reply, Server, reply
@@ -40,7 +40,7 @@ class Replay:
     """A provider, and the server it talks to."""
 
     server: Server
-    provider: OpenAIProvider
+    provider: BaseProvider
     _played: dict[Exchange, Played] = field(default_factory=dict)
 
     async def play(self, exchange: Exchange) -> Played:
@@ -62,25 +62,28 @@ class Replay:
 
 
 @asynccontextmanager
-async def replaying() -> AsyncIterator[Replay]:
-    """Start the server and make a provider that talks to it."""
+async def replaying(kind: type[BaseProvider] = OpenAIProvider, version: str = "/v1") -> AsyncIterator[Replay]:
+    """Start the server and make a provider of this kind that talks to it, at a path that begins with `version`."""
     with Server() as server:
-        provider = OpenAIProvider(api_key="k", base_url=server.url + "/v1", retry_config=ONCE)
+        provider = kind(api_key="k", base_url=server.url + version, retry_config=ONCE)
         yield Replay(server, provider)
         await provider.aclose()
 
 
-async def play_byte_by_byte(exchange: Exchange, body: bytes) -> Played:
+async def play_byte_by_byte(
+    exchange: Exchange, body: bytes, kind: type[BaseProvider] = OpenAIProvider, version: str = "/v1"
+) -> Played:
     """Make the recorded request and answer it with `body`, each byte read by itself, which no socket promises."""
     pieces = [body[position : position + 1] for position in range(len(body))]
     transport = ScriptedTransport([ScriptedReply(status=exchange.status, headers=exchange.headers, pieces=pieces)])
-    provider = OpenAIProvider(api_key="k", base_url="http://localhost/v1", retry_config=ONCE, transport=transport)
+    base_url = "http://localhost" + version
+    provider = kind(api_key="k", base_url=base_url, retry_config=ONCE, transport=transport)
     played = await ask(provider, exchange)
     played.sent = json.loads(transport.requests[0].body)
     return played
 
 
-async def ask(provider: OpenAIProvider, exchange: Exchange) -> Played:
+async def ask(provider: BaseProvider, exchange: Exchange) -> Played:
     """Make the recorded request, streamed or not as it was."""
     asked = exchange.request or PLAIN_REQUEST
     parameters = {name: value for name, value in asked.items() if name not in NOT_PARAMETERS}
