@@ -30,6 +30,9 @@ class Profile(Struct, frozen=True, kw_only=True):
     tool_choice: Literal["full", "words"] = "full"
     """`words`: a named tool cannot be forced (llama.cpp ignores the name); only that tool is sent, as `required`."""
 
+    version: str = ""
+    """The version of the interface that the server is asked for, where there is more than one."""
+
 
 class HttpCall(Struct, frozen=True, kw_only=True):
     """What a request says, before it is known where it goes."""

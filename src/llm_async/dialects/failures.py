@@ -36,7 +36,15 @@ _TOO_FAST = re.compile(r"per[ -]?(second|minute|min\b|hour|day)|rate.?limit|plea
 """What is said of too many tokens in too short a time, which passes."""
 
 _OVERLOADED_WORDS = frozenset(
-    {"overloaded_error", "overloaded", "server_error", "api_error", "internal_server_error", "service_unavailable"}
+    {
+        "overloaded_error",
+        "overloaded",
+        "server_error",
+        "api_error",
+        "internal_server_error",
+        "service_unavailable",
+        "timeout_error",
+    }
 )
 
 
@@ -44,8 +52,10 @@ def status_error(status: int, headers: Mapping[str, str], body: bytes) -> Status
     """Return the error that an answer of status 400 or above reports, JSON or not."""
     text = body.decode("utf-8", "replace").strip()
     envelope = _object(text)
-    message, code = (_said(text), None) if envelope is None else read_envelope(envelope)
-    return _error(message, code, status, headers, text)
+    if envelope is None:
+        return _error(_said(text), None, status, headers, text)
+    message, code = read_envelope(envelope)
+    return _error(message, code, status, headers, text, _word(envelope.get("request_id")))
 
 
 def error_in_text(body: bytes) -> StatusError:
@@ -58,7 +68,14 @@ def error_in_text(body: bytes) -> StatusError:
 def error_inside_answer(envelope: Mapping[str, Any], body: bytes) -> StatusError:
     """Return the error that an answer of status 200, or an event of its stream, holds in an envelope."""
     message, code = read_envelope(envelope)
-    return _error(message, code, _numeric_status(envelope, code), {}, body.decode("utf-8", "replace"))
+    return _error(
+        message,
+        code,
+        _numeric_status(envelope, code),
+        {},
+        body.decode("utf-8", "replace"),
+        _word(envelope.get("request_id")),
+    )
 
 
 def read_envelope(envelope: Mapping[str, Any]) -> tuple[str, str | None]:
@@ -87,7 +104,14 @@ def _said(text: str) -> str:
     return " ".join(re.sub(r"<[^>]*>", " ", text).split())[:300] or "no explanation"
 
 
-def _error(message: str, code: str | None, status: int | None, headers: Mapping[str, str], body: str) -> StatusError:
+def _error(
+    message: str,
+    code: str | None,
+    status: int | None,
+    headers: Mapping[str, str],
+    body: str,
+    request_id: str | None = None,
+) -> StatusError:
     shown = f"{message} (HTTP {status})" if status else message
     kind = _class_of(status, code, message)
     may_pass = code in _OVERLOADED_WORDS or (kind is RateLimitError and code != "insufficient_quota")
@@ -97,7 +121,7 @@ def _error(message: str, code: str | None, status: int | None, headers: Mapping[
         body=body,
         status_code=status,
         code=code,
-        request_id=headers.get("x-request-id") or headers.get("request-id"),
+        request_id=headers.get("x-request-id") or headers.get("request-id") or request_id,
         # A conversation that is too long stays so, though Gemini and Azure say it with a 429.
         retryable=passes and kind is not ContextLengthError,
     )

@@ -105,6 +105,9 @@ class UsageReport(Struct, frozen=True, tag="usage"):
     original: Any = None
     """As the server sent it."""
 
+    corrects: bool = False
+    """Whether it only corrects the one before: what it does not say stays as it was."""
+
 
 class Refusal(Struct, frozen=True, gc=False, tag="refusal"):
     """A piece of the model's explanation of why it will not answer."""

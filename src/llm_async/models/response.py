@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from llm_async.models.event import (
     Closed,
@@ -106,10 +107,10 @@ class Reply(Struct, frozen=True, kw_only=True):
 class _Call:
     """A tool call in the making."""
 
-    __slots__ = ("arguments", "id", "name")
+    __slots__ = ("arguments", "id", "key", "name")
 
     def __init__(self, delta: ToolCallDelta) -> None:
-        self.id, self.name, self.arguments = delta.id, delta.name, [delta.arguments]
+        self.key, self.id, self.name, self.arguments = delta.key, delta.id, delta.name, [delta.arguments]
 
     def text(self) -> str:
         return "".join(self.arguments)
@@ -197,7 +198,7 @@ class _Fold:
         )
 
     def _reason(self) -> FinishReason:
-        if self._calls:
+        if self._begun_calls():
             return "tool_calls"  # servers say `stop` here as well, OpenAI itself with a forced tool_choice
         if any(self._refusal):
             return "refusal"
@@ -240,8 +241,8 @@ class _Fold:
                 # Some servers send it twice, the second time without a word.
                 if self._finished is None or word:
                     self._finished = event
-            case UsageReport():
-                self._usage = event
+            case UsageReport(corrects=corrects):
+                self._usage = _corrected(self._usage, event) if corrects else event
             case Refusal(text):
                 self._refusal.append(text)
             case Opaque(field, value):
@@ -250,13 +251,26 @@ class _Fold:
             case Closed() | EndMark() | Failed() | TextDelta() | ReasoningDelta() | ToolCallDelta():
                 pass
 
+    def _begun_calls(self) -> list[_Call]:
+        """Return the calls without arguments of what is none: Anthropic streams its own tools' input in the same way."""
+        return [call for call in self._calls if call.id or call.name or call.key is None]
+
     def _tool_calls(self) -> tuple[ToolCall, ...]:
         calls = []
-        for number, call in enumerate(self._calls):
+        for number, call in enumerate(self._begun_calls()):
             text = call.text()
             id = call.id or made_up_id(f"{self._started.id}/{number}/{call.name}/{text}")
             calls.append(ToolCall.parse(id, call.name, text))
         return tuple(calls)
+
+
+def _corrected(known: UsageReport, report: UsageReport) -> UsageReport:
+    """Return a count with its correction: Anthropic reports the input at a stream's start and the output at its end."""
+    said = {name: value for name in Usage.__struct_fields__ if (value := getattr(report.usage, name)) is not None}
+    original = report.original
+    if isinstance(known.original, dict) and isinstance(original, dict):
+        original = known.original | {name: value for name, value in original.items() if value is not None}
+    return UsageReport(replace(known.usage, **said), original)
 
 
 def made_up_id(seed: str) -> str:
