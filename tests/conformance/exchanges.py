@@ -43,6 +43,9 @@ class Exchange:
     chunk_sizes: tuple[int, ...]
     """The sizes of the pieces in which the body arrived; empty where they are not known."""
 
+    path: str = ""
+    """What was asked at the recorded host."""
+
     @property
     def is_sse(self) -> bool:
         """Whether the answer is a stream of events."""
@@ -51,7 +54,8 @@ class Exchange:
     @property
     def streamed(self) -> bool:
         """Whether a stream was asked for; an error may have come instead of one."""
-        return self.is_sse or bool(self.request and self.request.get("stream"))
+        asked = self.request and self.request.get("stream")
+        return self.is_sse or bool(asked) or "streamGenerateContent" in self.path  # Gemini says it in the address
 
     @property
     def pieces(self) -> list[bytes]:
@@ -94,6 +98,7 @@ def load(folder: str, id: str) -> Exchange:
         headers={**headers, "content-type": answer["content_type"]},
         body=answer["body"].encode(),
         chunk_sizes=tuple(answer.get("chunk_sizes") or ()),
+        path=record["request"]["path"],
     )
 
 
