@@ -26,7 +26,7 @@ from llm_async.errors import (
     WireFormatError,
 )
 from llm_async.models import Message, Response, ResponseSchema, StreamChunk, Tool, ToolCall, Usage
-from llm_async.providers import BaseProvider, OpenAIProvider, provider_for, register_provider
+from llm_async.providers import BaseProvider, OpenAIProvider, OpenAIResponsesProvider, provider_for, register_provider
 from llm_async.retry import RetryConfig, RetryPolicy
 from llm_async.stream import Stream
 from llm_async.timeouts import Timeouts
@@ -43,6 +43,7 @@ __all__ = [
     "ModelRequestError",
     "NotFoundError",
     "OpenAIProvider",
+    "OpenAIResponsesProvider",
     "OutputTruncatedError",
     "OverloadedError",
     "RateLimitError",

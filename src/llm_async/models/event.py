@@ -65,6 +65,9 @@ class ToolCallDelta(Struct, frozen=True, gc=False, tag="tool_call", kw_only=True
     arguments: str = ""
     """A piece of JSON text."""
 
+    whole: bool = False
+    """Whether `arguments` is all of them, whatever pieces came before."""
+
 
 class Finished(Struct, frozen=True, gc=False, tag="finished"):
     """The model has stopped."""

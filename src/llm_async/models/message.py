@@ -32,6 +32,9 @@ class Image(Struct, frozen=True, tag="image"):
     url: str
     cache_control: Mapping[str, Any] | None = None
 
+    detail: str | None = None
+    """How closely the model looks, in OpenAI's words: `low`, `high`, `auto`."""
+
 
 class Native(Struct, frozen=True, tag="native"):
     """Any other part as it was given, such as `input_audio` and `file` in OpenAI Chat's shape."""
@@ -110,6 +113,8 @@ _ANTHROPIC_PARTS = frozenset(
         "container_upload",
         "compaction",
         "fallback",
+        "tool_addition",
+        "tool_removal",
     }
 )
 
@@ -127,17 +132,20 @@ def shape_of(message: Mapping[Any, Any]) -> str:
     if "parts" in message:
         return "gemini"
     # What our own Responses dialect gives for a reply holds its items under `output`.
-    if "output" in message or (isinstance(message.get("type"), str) and "role" not in message):
+    kind = message.get("type")
+    if "output" in message or (isinstance(kind, str) and ("role" not in message or kind != "message")):
         return "openai_responses"
     content = message.get("content")
     kinds = {part.get("type") for part in content if isinstance(part, Mapping)} if isinstance(content, list) else set()
-    if not kinds.isdisjoint(_RESPONSES_PARTS) or message.get("type") == "message":
+    if not kinds.isdisjoint(_RESPONSES_PARTS) or kind == "message":
         return "openai_responses"
     if isinstance(content, list) and any(_is_mistral(part) for part in content):
         return ""  # Mistral has a part `thinking` too, whose thinking is a list
     if not kinds.isdisjoint(_ANTHROPIC_PARTS) or any(str(kind).endswith("_tool_result") for kind in kinds):
         return "anthropic"
-    is_block = isinstance(content, list) and any(isinstance(part, Mapping) and "source" in part for part in content)
+    is_block = isinstance(content, list) and any(
+        isinstance(part, Mapping) and ("source" in part or part.get("citations")) for part in content
+    )
     return "anthropic" if is_block else ""
 
 
@@ -203,8 +211,8 @@ def _as_part(part: object, where: str) -> Part:
         return Text(text, part.get("cache_control"))
     if kind == "image_url":
         image = part.get("image_url")
-        url = image.get("url") if isinstance(image, Mapping) else image
-        return Image(_checked_address(url, f"{where}.image_url"), part.get("cache_control"))
+        url, detail = (image.get("url"), image.get("detail")) if isinstance(image, Mapping) else (image, None)
+        return Image(_checked_address(url, f"{where}.image_url"), part.get("cache_control"), detail)
     return Native(part)
 
 

@@ -193,7 +193,7 @@ class _Fold:
             usage=self._usage.usage,
             usage_original=self._usage.original,
             request_id=self._opened.request_id,
-            warnings=self._opened.warnings,
+            warnings=(*self._opened.warnings, *self._opaque.get("warnings", ())),
             is_whole=self._opened.is_whole,
         )
 
@@ -212,6 +212,8 @@ class _Fold:
         else:
             call.id = call.id or delta.id
             call.name = call.name or delta.name
+            if delta.whole:
+                call.arguments.clear()
             call.arguments.append(delta.arguments)
         if delta.key is not None:
             self._call_at[delta.key] = call
@@ -224,7 +226,7 @@ class _Fold:
             # Servers that leave out the index send whole calls; the same id again can only go on with it.
             return next((call for call in self._calls if delta.id and call.id == delta.id), None)
         call = self._call_at.get(delta.key)
-        if call is None or not delta.name or not call.name or delta.id == call.id != "":
+        if call is None or delta.whole or not delta.name or not call.name or delta.id == call.id != "":
             return call
         if (delta.id and call.id) or delta.name != call.name:
             return None  # several servers give every call the index 0

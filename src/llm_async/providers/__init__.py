@@ -2,6 +2,7 @@
 
 from llm_async.providers.base import BaseProvider
 from llm_async.providers.openai import OpenAIProvider
+from llm_async.providers.openai_responses import OpenAIResponsesProvider
 from llm_async.providers.registry import provider_for, register_provider
 
-__all__ = ["BaseProvider", "OpenAIProvider", "provider_for", "register_provider"]
+__all__ = ["BaseProvider", "OpenAIProvider", "OpenAIResponsesProvider", "provider_for", "register_provider"]

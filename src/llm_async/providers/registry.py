@@ -11,8 +11,12 @@ from typing import Any
 from llm_async.errors import ConfigurationError
 from llm_async.providers.base import BaseProvider
 from llm_async.providers.openai import OpenAIProvider
+from llm_async.providers.openai_responses import OpenAIResponsesProvider
 
-_factories: dict[str, Callable[..., BaseProvider]] = {"openai": OpenAIProvider}
+_factories: dict[str, Callable[..., BaseProvider]] = {
+    "openai": OpenAIProvider,
+    "openai-responses": OpenAIResponsesProvider,
+}
 
 
 def register_provider(name: str, factory: Callable[..., BaseProvider]) -> None:

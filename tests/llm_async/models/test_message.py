@@ -67,7 +67,7 @@ def test_parts_are_read_and_unknown_ones_kept() -> None:
     assert message.content == (
         Text("What is this?"),
         Text("a plain text"),
-        Image("https://a.test/b.png"),
+        Image("https://a.test/b.png", detail="low"),
         Image("data:image/png;base64,AAAA"),
         Native(sound),
         Text("t"),
