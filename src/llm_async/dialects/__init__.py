@@ -30,6 +30,43 @@ class Profile(Struct, frozen=True, kw_only=True):
     tool_choice: Literal["full", "words"] = "full"
     """`words`: a named tool cannot be forced (llama.cpp ignores the name); only that tool is sent, as `required`."""
 
+    required: str = "required"
+    """The word for a call that must be made; Mistral's is `any`."""
+
+    seed: str = "seed"
+    """What the seed is called; Mistral's is `random_seed`."""
+
+    developer_role: bool = True
+    """Whether messages may have the role `developer`; elsewhere it is called `system`."""
+
+    assistant_fields: tuple[str, ...] | None = None
+    """What of a model's message goes back beside role, content, name, calls and reasoning; None: all, as it came."""
+
+    thinking_parts: bool = True
+    """Whether reasoning that is part of a content list goes back there (Mistral)."""
+
+    reasoning: str | None = None
+    """The field in which a model's reasoning goes back; "": in none; None: in the one it came in."""
+
+    efforts: dict[str, str | dict[str, Any]] = {}
+    """What stands for a `reasoning_effort` that the server does not know: the nearest one, or other parameters."""
+
+    refused: dict[str, str] = {}
+    """Parameters that the server refuses, and a pattern of the models that do; "" is all of them."""
+
+    response_format: Literal["json_schema", "json_object"] = "json_schema"
+    """`json_object`: the server can be asked for JSON, but not for JSON of a certain shape."""
+
+    schemas: Literal["plain", "openai"] = "plain"
+    """Whose dialect of JSON Schema a strict schema must be written in."""
+
+    cache_control: bool = True
+    """Whether parts and tools may have marks for the prompt cache, in Anthropic's words."""
+
+    pictures_in_results: bool | None = None
+    """Whether a tool's result may hold pictures; elsewhere they follow in a message of the user's. None: they follow,
+    but what a caller wrote in the server's own shape stays as it is."""
+
     version: str = ""
     """The version of the interface that the server is asked for, where there is more than one."""
 

@@ -236,7 +236,11 @@ def test_a_reply_of_this_format_goes_back_as_it_came_and_of_another_in_the_neutr
     original = {"role": "assistant", "content": "Hi", "reasoning_details": [{"signature": "s"}]}
 
     own = Message("assistant", "Hi", "hm", (call,), original, "openai_chat")
-    foreign = Message("assistant", "Hi", "hm", (call,), {"parts": []}, "gemini")
+    items = [
+        {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "Hi"}]},
+        {"type": "function_call", "call_id": "1", "name": "f", "arguments": "{}"},
+    ]
+    foreign = Message("assistant", "Hi", "hm", (call,), {"role": "assistant", "output": items}, "openai_responses")
 
     assert encoded_message(own) == original
     assert encoded_message(foreign) == {
@@ -432,11 +436,14 @@ def test_reasoning_within_the_content_is_read_and_kept() -> None:
 
     assert said(chunk({"content": [*thinking, *more, *text]})) == [
         ReasoningDelta("hm"),
+        Opaque("content", thinking),
         ReasoningDelta("so"),
+        Opaque("content", more[:1]),
         ReasoningDelta("then"),
+        Opaque("content", more[1:2]),
+        Opaque("content", more[2:]),
         TextDelta("Hi"),
         TextDelta(" there"),
-        Opaque("content", [*thinking, *more]),
     ]
 
 
@@ -452,14 +459,16 @@ def test_content_in_parts_and_plain_is_put_together_without_loss_or_repetition()
     spoken = {"type": "text", "text": "b"}
     deltas = ({"content": "a"}, {"content": [thinking, spoken]}, {"content": "c"})
 
-    reply = assemble(said(*map(chunk, deltas)))
+    events = said(*map(chunk, deltas))
 
-    assert openai_chat.rebuild_body(reply)["choices"][0]["message"]["content"] == [
+    assert openai_chat.rebuild_body(assemble(events), events)["choices"][0]["message"]["content"] == [
+        {"type": "text", "text": "a"},
         thinking,
-        {"type": "text", "text": "abc"},
+        {"type": "text", "text": "bc"},
     ]
-    only_thought = openai_chat.rebuild_body(assemble(said(chunk({"content": [thinking]}))))
-    assert only_thought["choices"][0]["message"]["content"] == [thinking]
+    events = said(chunk({"content": [thinking]}))
+    message = openai_chat.rebuild_body(assemble(events), events)["choices"][0]["message"]
+    assert message == {"role": "assistant", "content": [thinking]}
 
 
 def test_refusals_and_what_else_a_message_has_are_kept() -> None:

@@ -24,6 +24,9 @@ _READERS: dict[str, Callable[[Mapping[str, Any]], Read]] = {
     "openai_responses": responses.read,
 }
 
+_NEUTRAL = ("openai_chat", "openrouter")
+"""The dialects whose own shape the neutral one is: a caller's dicts go out there as they are."""
+
 
 def translated(items: Iterable[Item], dialect: str) -> Read:
     """Return a conversation as one dialect can encode it, and warnings of what was left behind.
@@ -34,7 +37,8 @@ def translated(items: Iterable[Item], dialect: str) -> Read:
     result: list[Item] = []
     left: list[str] = []
     for item in items:
-        if not isinstance(item, Message) or item.original is None or item.issuer == dialect:
+        is_own = isinstance(item, Message) and item.issuer in (("", dialect) if dialect in _NEUTRAL else (dialect,))
+        if not isinstance(item, Message) or item.original is None or is_own:
             result.append(item)
             continue
         read, lost = _READERS[item.issuer](item.original)

@@ -1,23 +1,20 @@
-"""OpenAI's Chat Completions, and what the many servers that imitate it make of it.
+"""What OpenAI Chat's answers say, whole or streamed, as recorded from 24 servers up to 2026-11.
 
-Requests as in https://platform.openai.com/docs/api-reference/chat; replies as recorded from 24 servers up to
-2026-11. Imitations leave out indices, ids and types, send null, empty text or placeholders where nothing is meant,
-put reasoning into one of five places, and report errors inside a 200 and in the middle of a stream.
-
-Addresses and keys are in `llm_async.providers`; putting deltas together is in `llm_async.models.response`.
+Imitations leave out indices, ids and types, send null, empty text or placeholders where nothing is meant, put
+reasoning into one of five places, and report errors inside a 200 and in the middle of a stream.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 from msgspec import Struct
 
-from llm_async.dialects import HttpCall, Profile
 from llm_async.dialects.failures import error_in_text, error_inside_answer, status_error
-from llm_async.errors import ConfigurationError, StatusError, WireFormatError
+from llm_async.dialects.openai_chat.requests import NAME
+from llm_async.errors import StatusError, WireFormatError
 from llm_async.models.event import (
     EndMark,
     Failed,
@@ -33,127 +30,7 @@ from llm_async.models.event import (
     Usage,
     UsageReport,
 )
-from llm_async.models.message import Image, Item, Message, Native, Text
-from llm_async.models.request import ModelRequest, ToolLike
-from llm_async.models.response import Reply
-from llm_async.models.tool import Tool
-from llm_async.models.tool_call import ToolCall, ToolResult
 from llm_async.sse import ServerSentEvent
-
-NAME = "openai_chat"
-
-# ---------------------------------------------------------------------------------------------- requests
-
-
-def encode_request(request: ModelRequest, profile: Profile, *, stream: bool) -> HttpCall:
-    """Return the call that says `request`.
-
-    Raises:
-        ConfigurationError: a value in it has no JSON.
-    """
-    body: dict[str, Any] = {"model": request.model, "messages": [_encode_item(item) for item in request.messages]}
-    tools, choice = _narrowed(request) if profile.tool_choice == "words" else (request.tools, request.tool_choice)
-    if tools:
-        body["tools"] = [_encode_tool(tool) for tool in tools]
-    if choice is not None:
-        body["tool_choice"] = choice
-    if request.response_schema is not None:
-        schema = request.response_schema
-        described = {"name": schema.name, "description": schema.description, "schema": schema.schema}
-        body["response_format"] = {
-            "type": "json_schema",
-            "json_schema": {key: value for key, value in described.items() if value is not None}
-            | ({} if schema.strict is None else {"strict": schema.strict}),
-        }
-    for name, value in request.sampling.given().items():
-        body[profile.max_tokens if name == "max_tokens" else name] = value
-    if stream:
-        body["stream"] = True
-        if profile.stream_usage:
-            body["stream_options"] = {"include_usage": True}
-    body.update(request.extra)
-    try:
-        return HttpCall(path="/chat/completions", body=msgspec.json.encode(body, enc_hook=_plain))
-    except (TypeError, ValueError, RecursionError) as error:
-        raise ConfigurationError(f"the request cannot be written as JSON: {error}") from error
-
-
-def _plain(value: object) -> Any:
-    """Return what msgspec can write in place of what it cannot: it knows no mapping but `dict`."""
-    if isinstance(value, Mapping):
-        return dict(value)
-    raise TypeError(f"a {type(value).__name__} has no JSON")
-
-
-def encode_tool_result(result: ToolResult) -> dict[str, Any]:
-    """Return the message that carries a tool's result."""
-    return {"role": "tool", "tool_call_id": result.id, "content": result.text}
-
-
-def _encode_item(item: Item) -> Any:
-    if isinstance(item, ToolResult):
-        return encode_tool_result(item)
-    if item.original is not None and item.issuer in ("", NAME):
-        return item.original
-    message: dict[str, Any] = {"role": item.role, "content": _encode_content(item)}
-    if item.tool_calls:
-        message["content"] = message["content"] or None
-        message["tool_calls"] = [
-            {"id": call.id, "type": "function", "function": call.function} for call in item.tool_calls
-        ]
-    return message
-
-
-def _encode_content(message: Message) -> Any:
-    if isinstance(message.content, str):
-        return message.content
-    parts: list[Any] = []
-    for part in message.content:
-        match part:
-            case Text(text):
-                parts.append({"type": "text", "text": text})
-            case Image(url):
-                parts.append({"type": "image_url", "image_url": {"url": url}})
-            case Native(value):
-                parts.append(value)
-            case _:
-                parts.append(part)
-    return parts
-
-
-def _encode_tool(tool: ToolLike) -> Any:
-    if not isinstance(tool, Tool):
-        return tool
-    function: dict[str, Any] = {"name": tool.name, "description": tool.description, "parameters": tool.schema}
-    if tool.strict is not None:
-        function["strict"] = tool.strict
-    return {"type": "function", "function": function}
-
-
-def _narrowed(request: ModelRequest) -> tuple[tuple[ToolLike, ...], Any]:
-    """Return tools and choice for a server that does not know how to choose: it is shown only what it may use."""
-    choice = request.tool_choice
-    if choice == "none":
-        return (), None
-    if not isinstance(choice, Mapping):
-        return request.tools, choice
-    name = _function_name(choice)
-    chosen = tuple(tool for tool in request.tools if name is not None and _tool_name(tool) == name)
-    if not chosen:
-        raise ConfigurationError(f"tool_choice names {name!r}, which is not among tools")
-    return chosen, "required"
-
-
-def _tool_name(tool: ToolLike) -> Any:
-    return tool.name if isinstance(tool, Tool) else _function_name(tool)
-
-
-def _function_name(described: Mapping[str, Any]) -> Any:
-    function = described.get("function")
-    return function.get("name") if isinstance(function, Mapping) else None
-
-
-# ----------------------------------------------------------------------------------------------- replies
 
 
 class _Function(Struct, gc=False):
@@ -165,6 +42,7 @@ class _ToolCall(Struct, gc=False):
     index: int | None = None  # left out by some imitations, which then send whole calls
     id: str | None = None
     function: _Function | None = None
+    extra_content: Any = None  # Gemini's thought signature
 
 
 class _Said(Struct, gc=False):
@@ -188,6 +66,7 @@ class _Said(Struct, gc=False):
 class _Choice(Struct, gc=False):
     index: int | None = None
     delta: _Said | None = None
+    message: msgspec.Raw = msgspec.Raw()  # beside the delta all text so far (Perplexity), so that it is rarely read
     finish_reason: str | None = None
     error: Any = None  # OpenRouter
 
@@ -223,6 +102,7 @@ class _Head(Struct):
 
 _decode_chunk = msgspec.json.Decoder(_Chunk).decode
 _decode_head = msgspec.json.Decoder(_Head).decode
+_decode_said = msgspec.json.Decoder(_Said | None).decode
 _decode_completion = msgspec.json.Decoder(_Completion).decode
 _decode_any = msgspec.json.Decoder().decode
 _UNREADABLE = (msgspec.DecodeError, UnicodeError, RecursionError)
@@ -250,6 +130,8 @@ def decode_stream_event(event: ServerSentEvent) -> list[ModelEvent]:
             if said.role is not None:
                 _say_head(data, events)
             _say(said, events)
+        elif bytes(choice.message):
+            _say_message(choice.message, data, events)
         if choice.finish_reason is not None:
             _say_head(data, events)
             if choice.finish_reason:  # Snowflake sends "" in every chunk
@@ -333,6 +215,17 @@ def _say(said: _Said, events: list[ModelEvent], *, whole: bool = False) -> None:
         events.append(Opaque("extra_content", said.extra_content))
 
 
+def _say_message(message: msgspec.Raw, data: bytes, events: list[ModelEvent]) -> None:
+    """Append what an event says that has a whole message in place of a delta."""
+    try:
+        said = _decode_said(message)
+    except _UNREADABLE as error:
+        raise _unreadable(data, error) from error
+    if said is not None:
+        _say_head(data, events)
+        _say(said, events, whole=True)
+
+
 def _say_call(call: _ToolCall, events: list[ModelEvent], *, whole: bool) -> None:
     function = call.function or _Function()
     arguments = function.arguments or ""
@@ -342,11 +235,12 @@ def _say_call(call: _ToolCall, events: list[ModelEvent], *, whole: bool) -> None
         return
     key = None if whole else call.index
     events.append(ToolCallDelta(key=key, id=call.id or "", name=function.name or "", arguments=arguments))
+    if call.extra_content:
+        events.append(Opaque("tool_calls", [{"extra_content": call.extra_content}]))
 
 
 def _say_parts(content: list[Any], events: list[ModelEvent]) -> None:
     """Append what a content list says: Mistral puts its reasoning there. What is no text is kept as well."""
-    kept = []
     for part in content:
         if isinstance(part, str):
             events.append(TextDelta(part))
@@ -363,9 +257,7 @@ def _say_parts(content: list[Any], events: list[ModelEvent]) -> None:
             events.append(ReasoningDelta("".join(text for text in texts if isinstance(text, str))))
         elif isinstance(thinking, str):
             events.append(ReasoningDelta(thinking))
-        kept.append(part)
-    if kept:
-        events.append(Opaque("content", kept))
+        events.append(Opaque("content", [part]))
 
 
 def _say_details(details: list[Any], events: list[ModelEvent]) -> None:
@@ -463,56 +355,3 @@ def _unreadable(data: bytes, error: Exception) -> WireFormatError:
     # msgspec ends its sentence with the path: "Expected `str`, got `int` - at `$.choices[0].delta`".
     path = str(error).partition(" - at `")[2].rstrip("`")
     return WireFormatError(NAME, path or "$", data)
-
-
-# --------------------------------------------------------------------------- a streamed reply, put together
-
-
-def message_in(body: Any, calls: Sequence[ToolCall] = ()) -> Any:
-    """Return the model's message out of a whole answer, decoded: what is sent back of it.
-
-    What some servers leave out, and refuse the message without when it comes back, is put in.
-
-    Args:
-        calls: the calls in it as users see them, by whose ids the results will name them.
-    """
-    choices = body.get("choices") if isinstance(body, dict) else None
-    message = choices[0].get("message") if choices else None
-    if not isinstance(message, dict):
-        return None
-    message = message | {"role": message.get("role") or "assistant"}
-    sent = message.get("tool_calls")
-    if isinstance(sent, list) and len(sent) == len(calls):
-        message["tool_calls"] = [_complete_call(*pair) for pair in zip(sent, calls, strict=True)]
-    return message
-
-
-def _complete_call(sent: Any, call: ToolCall) -> Any:
-    function = sent.get("function")
-    has_arguments = isinstance(function, dict) and isinstance(function.get("arguments"), str)
-    if sent.get("id") and sent.get("type") and has_arguments:
-        return sent
-    return sent | {"id": call.id, "type": sent.get("type") or "function", "function": call.function}
-
-
-def rebuild_body(reply: Reply, events: Sequence[ModelEvent] = ()) -> dict[str, Any]:
-    """Return the reply as the whole answer would have been, had it not been streamed."""
-    choice = {"index": 0, "message": _rebuild_message(reply), "finish_reason": reply.word or None}
-    body = {"id": reply.id, "object": "chat.completion", "model": reply.model, "choices": [choice]}
-    return body if reply.usage_original is None else body | {"usage": reply.usage_original}
-
-
-def _rebuild_message(reply: Reply) -> dict[str, Any]:
-    message: dict[str, Any] = {"role": "assistant", "content": reply.text or None}
-    if reply.reasoning:
-        message["reasoning_content"] = reply.reasoning
-    if reply.refusal:
-        message["refusal"] = reply.refusal
-    if reply.tool_calls:
-        message["tool_calls"] = [
-            {"id": call.id, "type": "function", "function": call.function} for call in reply.tool_calls
-        ]
-    message |= reply.opaque
-    if "content" in reply.opaque and reply.text:
-        message["content"] = [*reply.opaque["content"], {"type": "text", "text": reply.text}]
-    return message
