@@ -26,7 +26,14 @@ from llm_async.errors import (
     WireFormatError,
 )
 from llm_async.models import Message, Response, ResponseSchema, StreamChunk, Tool, ToolCall, Usage
-from llm_async.providers import BaseProvider, OpenAIProvider, OpenAIResponsesProvider, provider_for, register_provider
+from llm_async.providers import (
+    BaseProvider,
+    ClaudeProvider,
+    OpenAIProvider,
+    OpenAIResponsesProvider,
+    provider_for,
+    register_provider,
+)
 from llm_async.retry import RetryConfig, RetryPolicy
 from llm_async.stream import Stream
 from llm_async.timeouts import Timeouts
@@ -34,6 +41,7 @@ from llm_async.timeouts import Timeouts
 __all__ = [
     "AuthenticationError",
     "BaseProvider",
+    "ClaudeProvider",
     "ConfigurationError",
     "ContextLengthError",
     "InvalidRequestError",

@@ -254,7 +254,7 @@ class _Fold:
                 pass
 
     def _begun_calls(self) -> list[_Call]:
-        """Return the calls without arguments of what is none: Anthropic streams its own tools' input in the same way."""
+        """Return the calls; arguments alone are none, for Anthropic streams its own tools' input in the same way."""
         return [call for call in self._calls if call.id or call.name or call.key is None]
 
     def _tool_calls(self) -> tuple[ToolCall, ...]:

@@ -10,10 +10,12 @@ from typing import Any
 
 from llm_async.errors import ConfigurationError
 from llm_async.providers.base import BaseProvider
+from llm_async.providers.claude import ClaudeProvider
 from llm_async.providers.openai import OpenAIProvider
 from llm_async.providers.openai_responses import OpenAIResponsesProvider
 
 _factories: dict[str, Callable[..., BaseProvider]] = {
+    "anthropic": ClaudeProvider,
     "openai": OpenAIProvider,
     "openai-responses": OpenAIResponsesProvider,
 }
