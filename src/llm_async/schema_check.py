@@ -175,7 +175,8 @@ class _Check:
             fitting = sum(self.fits(schema["contains"], item) for item in value)
             least, most = schema.get("minContains", 1), schema.get("maxContains")
             if fitting < least or (most is not None and fitting > most):
-                yield f"{at}: {fitting} items are of the kind wanted; {least} to {'any' if most is None else most} must be"
+                wanted = f"{least} or more" if most is None else f"{least} to {most}"
+                yield f"{at}: must contain {wanted} items of a kind; it contains {fitting}"
 
     def _object_problems(self, schema: Mapping[str, Any], value: dict[str, Any], at: str) -> Iterator[str]:
         for name in schema.get("required", ()):

@@ -18,6 +18,7 @@ from llm_async.schemas.pieces import (
     a_dict,
     a_list,
     all_differ,
+    as_json,
     described,
     escaped,
     only,

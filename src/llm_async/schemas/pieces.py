@@ -47,6 +47,7 @@ def split(schema: Schema) -> tuple[Schema, Schema]:
 
 
 def only(schema: Schema, keywords: Iterable[str]) -> Schema:
+    """Return the part of `schema` under `keywords`."""
     return {key: value for key, value in schema.items() if key in keywords}
 
 
@@ -72,10 +73,12 @@ def all_differ(sets: list[set[str] | None]) -> bool:
 
 
 def quoted(keywords: Iterable[str]) -> str:
+    """Return keywords as a sentence names them."""
     return ", ".join(repr(keyword) for keyword in keywords)
 
 
 def as_json(value: Any) -> str:
+    """Return `value` as JSON, or as Python shows it where it has none."""
     try:
         return msgspec.json.encode(value).decode()
     except (TypeError, ValueError):
@@ -83,16 +86,19 @@ def as_json(value: Any) -> str:
 
 
 def escaped(name: str) -> str:
+    """Return a property's name as a step of a JSON pointer."""
     return name.replace("~", "~0").replace("/", "~1")
 
 
 def a_dict(value: Any, at: str) -> Schema:
+    """Return `value` if it is a dict, which is what belongs at `at`."""
     if not isinstance(value, dict):
         raise ConfigurationError(f"the schema is wrong at {at}: a dict belongs there; it is a {type(value).__name__}")
     return value
 
 
 def a_list(value: Any, at: str) -> list[Any]:
+    """Return `value` if it is a list, which is what belongs at `at`."""
     if not isinstance(value, list):
         raise ConfigurationError(f"the schema is wrong at {at}: a list belongs there; it is a {type(value).__name__}")
     return value
