@@ -10,7 +10,7 @@ import inspect
 import os
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, overload
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 import msgspec
 
@@ -43,15 +43,15 @@ class BaseProvider:
     A subclass sets the class attributes; nothing else is needed for a server that speaks a known format.
     """
 
-    name: ClassVar[str] = "base"
+    name: str = "base"
     """What errors call it."""
 
     dialect: Dialect
     """The wire format: a module of `llm_async.dialects`."""
 
-    default_base_url: ClassVar[str] = ""
-    base_url_variables: ClassVar[tuple[str, ...]] = ()
-    key_variables: ClassVar[tuple[str, ...]] = ()
+    default_base_url: str = ""
+    base_url_variables: tuple[str, ...] = ()
+    key_variables: tuple[str, ...] = ()
     """Environment variables that may hold the key, the first one that is set counts."""
 
     profile: Profile = Profile()
@@ -312,7 +312,10 @@ class BaseProvider:
         if call.body:
             said["content-type"] = "application/json"
         said |= self._auth_headers() | lower(self.default_headers) | lower(headers)
-        url = self.base_url.rstrip("/") + call.path
+        base, _, query = self.base_url.partition("?")
+        url = base.rstrip("/") + call.path
+        if query:
+            url += ("&" if "?" in call.path else "?") + query
         return HttpRequest(method=call.method, url=url, headers=said, body=call.body, limits=limits)
 
     def headers_among(self, parameters: dict[str, Any]) -> dict[str, str]:

@@ -6,13 +6,26 @@ import os
 from typing import Any
 from urllib.parse import urlsplit
 
-from llm_async.dialects import Dialect, Profile, openai_chat
+from llm_async.dialects import Profile
 from llm_async.errors import ConfigurationError
-from llm_async.providers.base import BaseProvider
+from llm_async.providers.chat import ChatProvider
 from llm_async.providers.configuration import check_headers
 
+OPENAI = Profile(
+    # `max_tokens`, which is all that imitations know, is deprecated here and refused by the models that reason.
+    max_tokens="max_completion_tokens",
+    # Unknown parameters are answered with a 400; none of the reasoning that others show goes back.
+    assistant_fields=("refusal", "audio", "function_call"),
+    thinking_parts=False,
+    reasoning="",
+    cache_control=False,
+    pictures_in_results=False,
+    schemas="openai",
+)
+"""How OpenAI itself takes requests."""
 
-class OpenAIProvider(BaseProvider):
+
+class OpenAIProvider(ChatProvider):
     """OpenAI at its own address, or any imitation at `base_url`.
 
     Args (beside those of `BaseProvider`):
@@ -21,7 +34,6 @@ class OpenAIProvider(BaseProvider):
     """
 
     name = "openai"
-    dialect: Dialect = openai_chat
     default_base_url = "https://api.openai.com/v1"
     base_url_variables = ("OPENAI_BASE_URL",)
     key_variables = ("OPENAI_API_KEY",)
@@ -40,8 +52,7 @@ class OpenAIProvider(BaseProvider):
             if value is not None and not isinstance(value, str):
                 raise ConfigurationError(f"{name} must be a string; it is a {type(value).__name__}")
         if (urlsplit(self.base_url).hostname or "").endswith(".openai.com"):
-            # OpenAI deprecates `max_tokens`, which is all that its imitations know.
-            self.profile = Profile(max_tokens="max_completion_tokens")
+            self.profile = OPENAI
             organization = organization or os.environ.get("OPENAI_ORG_ID")
             project = project or os.environ.get("OPENAI_PROJECT_ID")
         named = {"openai-organization": organization, "openai-project": project}

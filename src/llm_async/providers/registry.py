@@ -5,23 +5,45 @@ A prefix counts only if it is registered: model names hold colons and slashes th
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from llm_async.errors import ConfigurationError
 from llm_async.providers.base import BaseProvider
-from llm_async.providers.claude import ClaudeProvider
-from llm_async.providers.openai import OpenAIProvider
-from llm_async.providers.openai_responses import OpenAIResponsesProvider
 
-_factories: dict[str, Callable[..., BaseProvider]] = {
-    "anthropic": ClaudeProvider,
-    "openai": OpenAIProvider,
-    "openai-responses": OpenAIResponsesProvider,
+Factory = Callable[..., BaseProvider]
+
+
+def _from(module: str, name: str, *arguments: str) -> Factory:
+    """Return a factory whose module is imported at the first call: most programs use one provider."""
+    return partial(_made, f"llm_async.providers.{module}", name, arguments)
+
+
+def _made(module: str, name: str, arguments: tuple[str, ...], **options: Any) -> BaseProvider:
+    made: BaseProvider = getattr(importlib.import_module(module), name)(*arguments, **options)
+    return made
+
+
+_COMPATIBLE = (
+    "groq", "deepseek", "xai", "mistral", "together", "fireworks", "cerebras", "perplexity", "ollama", "lmstudio",
+    "vllm", "llamacpp",
+)  # fmt: skip # a word list, not a column of twelve lines
+
+_factories: dict[str, Factory] = {
+    "openai": _from("openai", "OpenAIProvider"),
+    "openai-responses": _from("openai_responses", "OpenAIResponsesProvider"),
+    "anthropic": _from("claude", "ClaudeProvider"),
+    "google": _from("google", "GoogleProvider"),
+    "vertex": _from("google", "vertex"),
+    "openrouter": _from("openrouter", "OpenRouterProvider"),
+    "azure": _from("azure", "AzureProvider"),
+    **{name: _from("compatible", "CompatibleProvider", name) for name in _COMPATIBLE},
 }
 
 
-def register_provider(name: str, factory: Callable[..., BaseProvider]) -> None:
+def register_provider(name: str, factory: Factory) -> None:
     """Make `name:model` mean a provider made by `factory`, which takes the keywords of `BaseProvider`."""
     if not isinstance(name, str) or not name or ":" in name:
         raise ConfigurationError(f"a provider's name must be text without a colon; it is {name!r}")
