@@ -26,10 +26,13 @@ from llm_async.errors import (
 from llm_async.models.event import Closed, Failed, Opened
 from llm_async.models.request import ModelRequest
 from llm_async.models.response import Assembler, Response, to_response
-from llm_async.reading import Batch, StreamReading
+from llm_async.reading import Batch, StreamReading, is_json
 from llm_async.retry import RetryPolicy, next_delay, retry_after
 from llm_async.timeouts import Limits
-from llm_async.transport import HttpReply, HttpRequest, Transport
+from llm_async.transport import MAX_BODY, HttpReply, HttpRequest, Transport
+
+_BLANK = 64 * 1024
+"""The most bytes of white space before an answer: OpenRouter fills the time with it."""
 
 Batches = AsyncGenerator[Batch, None]
 """What comes, batch by batch: the hot path pays for a hand-over per read, not per event."""
@@ -127,6 +130,8 @@ class Client:
             original = msgspec.json.decode(body)
         except (msgspec.DecodeError, UnicodeError, RecursionError):
             return self._rebuilt(assembler)  # something the dialect passed over is no JSON
+        if isinstance(original, list):  # a Gemini stream that came as one array
+            return self._rebuilt(assembler)
         message = dialect.message_in(original, reply.tool_calls)
         if message is None:  # Azure leaves a filtered one out
             message = dialect.message_in(dialect.rebuild_body(reply, assembler.events))
@@ -169,20 +174,26 @@ class Client:
             await self.transport.sleep(delay)
 
     async def _read_whole(self, reply: HttpReply, warnings: tuple[str, ...]) -> Batches:
-        body = await reply.read()
+        yield self._whole(await reply.read(), reply, warnings)
+
+    def _whole(self, body: bytes, reply: HttpReply, warnings: tuple[str, ...]) -> Batch:
         events = self.endpoint.dialect.decode_response(body)
         if type(events[-1]) is Failed:
             raise events[-1].error
         opened = Opened(_request_id(reply), warnings, is_whole=True)
-        yield [opened, *events], [(body, len(events) + 1)]
+        return [opened, *events], [(body, len(events) + 1)]
 
     async def _read_stream(self, reply: HttpReply, limits: Limits, warnings: tuple[str, ...]) -> Batches:
         reading = StreamReading(self.endpoint.dialect, _opened(reply, warnings), limits)
         async with aclosing(reply.chunks()) as chunks:
+            opening = await _opening(chunks)
+            if is_json(opening):  # whatever it was called: a whole answer, where a stream was asked for
+                yield self._whole(await _rest(chunks, opening), reply, warnings)
+                return
             at_end = False
             while not (at_end or reading.ended):
                 try:
-                    chunk = await anext(chunks, b"")
+                    chunk, opening = opening or await anext(chunks, b""), b""
                 except (StreamInterruptedError, LLMTimeoutError):
                     if reading.finished:  # the reply is whole: a connection that breaks now takes nothing from it
                         return
@@ -210,7 +221,8 @@ class Client:
         # Here and not in _redact alone: errors show the beginning of a body, which may end within the key.
         body = self.endpoint.redact(body.decode("utf-8", "replace")).encode()
         error = self.endpoint.dialect.decode_error(reply.status, reply.headers, body)
-        error.retry_after = retry_after(reply.headers, now=time.time())
+        delay = retry_after(reply.headers, now=time.time())
+        error.retry_after = error.retry_after if delay is None else delay  # Google says it in the body
         if reply.status in (404, 405):  # the model may be wrong, and so may the address
             error.args = (f"{error.args[0]}, asked at {request.url}",)
         return error
@@ -225,6 +237,25 @@ class Client:
         error.args = tuple(redact(text) if isinstance(text, str) else text for text in error.args)
         if isinstance(error, StatusError) and error.body is not None:
             error.body = redact(error.body)
+
+
+async def _opening(chunks: AsyncGenerator[bytes, None]) -> bytes:
+    """Return what a body begins with: as much as it takes to see something."""
+    opening = b""
+    while not opening.strip() and len(opening) < _BLANK and (chunk := await anext(chunks, b"")):
+        opening += chunk
+    return opening
+
+
+async def _rest(chunks: AsyncGenerator[bytes, None], opening: bytes) -> bytes:
+    """Return the whole of a body of which the beginning has been read."""
+    pieces, size = [opening], len(opening)
+    async for chunk in chunks:
+        pieces.append(chunk)
+        size += len(chunk)
+        if size > MAX_BODY:
+            raise TransportError(f"the answer has over {MAX_BODY} bytes")
+    return b"".join(pieces)
 
 
 def _opened(reply: HttpReply, warnings: tuple[str, ...]) -> Opened:

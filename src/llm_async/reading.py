@@ -18,6 +18,15 @@ many of the model's events it and those before it made."""
 _NO_TOKENS = frozenset({Opened, Started, UsageReport, Failed})
 
 
+def is_json(opening: bytes) -> bool:
+    """Return whether a body that begins so is JSON rather than a stream of events, whose lines begin with words.
+
+    >>> is_json(b' {"id"'), is_json(b"data: {}"), is_json(b": ping")
+    (True, False, False)
+    """
+    return opening.lstrip().startswith(b"{")
+
+
 class StreamReading:
     """One streamed answer in the reading. Events come out of `feed` and `flush` in the order they came in."""
 

@@ -55,7 +55,9 @@ def status_error(status: int, headers: Mapping[str, str], body: bytes) -> Status
     if envelope is None:
         return _error(_said(text), None, status, headers, text)
     message, code = read_envelope(envelope)
-    return _error(message, code, status, headers, text, _word(envelope.get("request_id")))
+    error = _error(message, code, status, headers, text, _word(envelope.get("request_id")))
+    error.retry_after = _retry_delay(envelope)
+    return error
 
 
 def error_in_text(body: bytes) -> StatusError:
@@ -97,6 +99,17 @@ def read_envelope(envelope: Mapping[str, Any]) -> tuple[str, str | None]:
         inner = _object(raw)
         message = f"{message}: {read_envelope(inner)[0] if inner else raw[:300]}"
     return message, code
+
+
+def _retry_delay(envelope: Mapping[str, Any]) -> float | None:
+    """Return the seconds that Google asks to wait, in a detail of its error: `{"retryDelay": "34.07s"}`."""
+    error = envelope.get("error")
+    details = error.get("details") if isinstance(error, Mapping) else None
+    for detail in details if isinstance(details, list) else ():
+        delay = detail.get("retryDelay") if isinstance(detail, Mapping) else None
+        if isinstance(delay, str) and re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?s", delay):
+            return float(delay[:-1])
+    return None
 
 
 def _said(text: str) -> str:
