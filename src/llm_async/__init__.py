@@ -29,8 +29,10 @@ from llm_async.models import Message, Response, ResponseSchema, StreamChunk, Too
 from llm_async.providers import (
     BaseProvider,
     ClaudeProvider,
+    GoogleProvider,
     OpenAIProvider,
     OpenAIResponsesProvider,
+    OpenRouterProvider,
     provider_for,
     register_provider,
 )
@@ -44,6 +46,7 @@ __all__ = [
     "ClaudeProvider",
     "ConfigurationError",
     "ContextLengthError",
+    "GoogleProvider",
     "InvalidRequestError",
     "LLMError",
     "LLMTimeoutError",
@@ -52,6 +55,7 @@ __all__ = [
     "NotFoundError",
     "OpenAIProvider",
     "OpenAIResponsesProvider",
+    "OpenRouterProvider",
     "OutputTruncatedError",
     "OverloadedError",
     "RateLimitError",

@@ -183,12 +183,18 @@ def finish_word(answer: Json) -> str | int | None:
 
 
 def usage_of(answer: Json) -> Tokens:
-    """Return the count; Gemini's candidates exclude thoughts, and a count of zero is left out."""
+    """Return the count; Gemini's candidates exclude thoughts, and a count of zero is left out.
+
+    What the provider's own tools read (a page, search results) is counted beside the prompt: the total is the sum of
+    all four counts in every recording. It is input as with the other providers, who count it into theirs.
+    """
     said = answer.get("usageMetadata", {})
     candidates, thoughts = said.get("candidatesTokenCount"), said.get("thoughtsTokenCount")
     generated = [count for count in (candidates, thoughts) if count is not None]
+    read = [said[name] for name in ("promptTokenCount", "toolUsePromptTokenCount") if name in said]
+    assert said.get("totalTokenCount", sum(read + generated)) == sum(read + generated)
     return Tokens(
-        input=said.get("promptTokenCount"),
+        input=sum(read) if read else None,
         cached=said.get("cachedContentTokenCount"),
         output=sum(generated) if generated else None,
         reasoning=thoughts,

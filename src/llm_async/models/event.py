@@ -68,6 +68,9 @@ class ToolCallDelta(Struct, frozen=True, gc=False, tag="tool_call", kw_only=True
     whole: bool = False
     """Whether `arguments` is all of them, whatever pieces came before."""
 
+    pieces: tuple[Any, ...] = ()
+    """Pieces of the arguments by their place in them, instead of text: Gemini's `partialArgs` as they came."""
+
 
 class Finished(Struct, frozen=True, gc=False, tag="finished"):
     """The model has stopped."""

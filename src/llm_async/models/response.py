@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
+from llm_async.models.arguments_by_path import arguments_by_path
 from llm_async.models.event import (
     Closed,
     EndMark,
@@ -107,13 +108,14 @@ class Reply(Struct, frozen=True, kw_only=True):
 class _Call:
     """A tool call in the making."""
 
-    __slots__ = ("arguments", "id", "key", "name")
+    __slots__ = ("arguments", "id", "key", "name", "pieces")
 
     def __init__(self, delta: ToolCallDelta) -> None:
         self.key, self.id, self.name, self.arguments = delta.key, delta.id, delta.name, [delta.arguments]
+        self.pieces = list(delta.pieces)
 
     def text(self) -> str:
-        return "".join(self.arguments)
+        return arguments_by_path(self.pieces) if self.pieces else "".join(self.arguments)
 
 
 class Assembler:
@@ -215,6 +217,7 @@ class _Fold:
             if delta.whole:
                 call.arguments.clear()
             call.arguments.append(delta.arguments)
+            call.pieces += delta.pieces
         if delta.key is not None:
             self._call_at[delta.key] = call
 

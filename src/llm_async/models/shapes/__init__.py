@@ -36,13 +36,18 @@ def translated(items: Iterable[Item], dialect: str) -> Read:
     """
     result: list[Item] = []
     left: list[str] = []
+    before = ""
     for item in items:
         is_own = isinstance(item, Message) and item.issuer in (("", dialect) if dialect in _NEUTRAL else (dialect,))
         if not isinstance(item, Message) or item.original is None or is_own:
             result.append(item)
+            before = ""
             continue
         read, lost = _READERS[item.issuer](item.original)
+        if item.issuer == before == "openai_responses":  # calls made at once are an item each there
+            read = responses.joined([result.pop(), *read]) if result else read
+        before = item.issuer
         result += read
         left += lost
     # Once each: a long history loses the same thing many times.
-    return result, list(dict.fromkeys(left))
+    return gemini.with_ids_matched(result), list(dict.fromkeys(left))
