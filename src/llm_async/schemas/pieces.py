@@ -56,7 +56,13 @@ def described(schema: Schema, hint: str) -> Schema:
     if not hint:
         return schema
     known = schema.get("description")
-    return {**schema, "description": f"{known} ({hint})" if known else hint}
+    words = only(schema, ("title", "description"))
+    # Before everything else, where `split` puts a user's: compiled again, the schema stays as it is.
+    return {
+        **words,
+        "description": f"{known} ({hint})" if known else hint,
+        **{key: value for key, value in schema.items() if key not in words},
+    }
 
 
 def only_values(schema: Any) -> set[str] | None:
