@@ -113,6 +113,7 @@ def usage_of(response: Json) -> Tokens:
 def pieces_of(events: list[Json]) -> Expected:
     """Return what the pieces of a stream say together; where they belong is said by their indexes, not their ids."""
     text, thoughts, calls = "", dict[tuple[int, str, int], str](), dict[int, Json]()
+    begun: Json = next((event["response"] for event in events if event.get("response")), {})
     for event in events:
         kind, delta, place = event["type"], event.get("delta"), event.get("output_index", -1)
         if kind == "response.output_text.delta":
@@ -133,6 +134,8 @@ def pieces_of(events: list[Json]) -> Expected:
         text=text,
         reasoning=PARAGRAPH.join(thoughts.values()),
         calls=tuple(Call(call["call_id"], call["name"], arguments_of(call["arguments"])) for call in calls.values()),
+        id=begun.get("id", ""),
+        model=begun.get("model", ""),
     )
 
 
@@ -157,7 +160,7 @@ def kind_of(status: int | None, code: str | None) -> str:
 
 def in_paragraphs(want: Expected, got: str) -> Expected:
     """Return the expectation with `got` as its reasoning, if they differ only in white space between paragraphs."""
-    paragraphs = r"\s*".join(map(re.escape, want.reasoning.split(PARAGRAPH)))
+    paragraphs = r"\s+".join(map(re.escape, want.reasoning.split(PARAGRAPH)))
     return replace(want, reasoning=got) if re.fullmatch(paragraphs, got) else want
 
 
