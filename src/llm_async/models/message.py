@@ -137,7 +137,7 @@ def shape_of(message: Mapping[Any, Any]) -> str:
         return "openai_responses"
     content = message.get("content")
     kinds = {part.get("type") for part in content if isinstance(part, Mapping)} if isinstance(content, list) else set()
-    if not kinds.isdisjoint(_RESPONSES_PARTS) or kind == "message":
+    if not kinds.isdisjoint(_RESPONSES_PARTS) or kind == "message" or "phase" in message:
         return "openai_responses"
     if isinstance(content, list) and any(_is_mistral(part) for part in content):
         return ""  # Mistral has a part `thinking` too, whose thinking is a list

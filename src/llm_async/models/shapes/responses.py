@@ -20,12 +20,12 @@ def read(message: Mapping[str, Any]) -> tuple[list[Item], list[str]]:
     output = message.get("output")
     lost: list[str] = []
     if "type" not in message and isinstance(output, list):
-        return _joined(_read_item(item, lost) for item in output if isinstance(item, Mapping)), lost
+        return joined(_read_item(item, lost) for item in output if isinstance(item, Mapping)), lost
     return [item for item in [_read_item(message, lost)] if item is not None], lost
 
 
-def _joined(read: Iterable[Item | None]) -> list[Item]:
-    """Return items as messages: what the model says and calls in one go is one message elsewhere."""
+def joined(read: Iterable[Item | None]) -> list[Item]:
+    """Return what items mean as messages: all that the model says and calls in one go is one message elsewhere."""
     items: list[Item] = []
     for item in read:
         last = items[-1] if items else None
