@@ -69,9 +69,9 @@ class _Turns:
         elif role in _INSTRUCTIONS:
             self._instruct(_as_blocks(content))
         elif role == "assistant":
-            self._say("assistant", self._without_documents(content), message)
+            self._say("assistant", _without_empty(self._without_documents(content)), message)
         else:
-            self._say("user", self._without_citations(content), message)
+            self._say("user", _without_empty(self._without_citations(content)), message)
 
     def _reply(self, message: Message) -> Content:
         if message.reasoning:
@@ -137,6 +137,17 @@ def _as_blocks(content: Content) -> list[Any]:
     if isinstance(content, str):
         return [{"type": "text", "text": content}] if content else []
     return list(content)
+
+
+def _without_empty(content: Content) -> Content:
+    """Return content without empty text, which is refused, though a model may send it."""
+    if isinstance(content, str) or not any(map(_is_empty, content)):
+        return content
+    return [block for block in content if not _is_empty(block)]
+
+
+def _is_empty(block: Any) -> bool:
+    return isinstance(block, Mapping) and block.get("type") == "text" and not block.get("text")
 
 
 def _is_document(block: Any) -> bool:

@@ -74,7 +74,10 @@ def _body(request: ModelRequest, profile: Profile, warnings: list[str]) -> dict[
     if request.response_schema is not None:
         compiled = compile_schema(request.response_schema.schema, "anthropic")
         warnings += compiled.relaxed
-        config["format"] = {"type": "json_schema", "schema": compiled.schema}
+        if compiled.strict:
+            config["format"] = {"type": "json_schema", "schema": compiled.schema}
+        else:
+            body["system"] = _with_schema(body.get("system"), compiled.schema)
     if sampling.reasoning_effort is not None:
         thinking = extra.get("thinking")
         _say_effort(sampling.reasoning_effort, family, body, config, warnings, is_given=thinking is not None)
@@ -86,6 +89,14 @@ def _body(request: ModelRequest, profile: Profile, warnings: list[str]) -> dict[
     _say_sampling(request, family, profile, body, extra, warnings)
     body.update(extra)
     return body
+
+
+def _with_schema(system: Any, schema: Mapping[str, Any]) -> list[Any]:
+    """Return the system text with a schema that the server would refuse; so the model is asked to keep to it."""
+    shape = msgspec.json.encode(schema).decode()
+    told = f"Answer with nothing but one JSON value that satisfies this JSON Schema:\n{shape}"
+    given = [{"type": "text", "text": system}] if isinstance(system, str) else list(system or ())
+    return [*given, {"type": "text", "text": told}]
 
 
 def _conversation(request: ModelRequest, family: Family, profile: Profile, warnings: list[str]) -> dict[str, Any]:
