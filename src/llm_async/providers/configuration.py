@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
 from llm_async.errors import ConfigurationError
+
+SECRET = re.compile("auth|key|token|secret|cookie|password|signature", re.IGNORECASE)
+"""Names of what must not be seen."""
 
 
 def check_base_url(base_url: object) -> str:
@@ -31,6 +35,11 @@ def check_base_url(base_url: object) -> str:
         raise ConfigurationError(f"base_url must be an http or https address with a host; it is {shown}")
     if any(character <= " " or character == "\x7f" for character in base_url):
         raise ConfigurationError(f"base_url holds a space or a control character; it is {shown}")
+    if parts.fragment:
+        raise ConfigurationError(f"base_url holds a fragment, which no server is sent; it is {shown}")
+    for name in re.findall(r"(?:^|&)([^=&]*)", parts.query):
+        if SECRET.search(name):
+            raise ConfigurationError(f"base_url holds {name!r}; pass api_key or default_headers instead")
     return base_url
 
 
@@ -92,4 +101,5 @@ def with_path(base_url: str, default: str) -> str:
     """
     if urlsplit(check_base_url(base_url)).path.strip("/"):
         return base_url
-    return base_url.rstrip("/") + urlsplit(default).path
+    address, mark, query = base_url.partition("?")
+    return address.rstrip("/") + urlsplit(default).path + mark + query

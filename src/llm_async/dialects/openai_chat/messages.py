@@ -146,10 +146,10 @@ def _known_fields(message: Mapping[str, Any], profile: Profile, lost: list[str])
         kept["tool_calls"] = [_plain_call(call) for call in calls]
     if isinstance(audio := kept.get("audio"), Mapping):
         kept["audio"] = {"id": audio.get("id")}  # all that OpenAI takes of what it has said
-    if "content" in message and "content" not in kept:
-        refusal = "" if "refusal" in kept else message.get("refusal")
-        says_otherwise = kept.keys() & {"tool_calls", "function_call", "audio", "refusal"}
-        kept["content"] = refusal or (None if says_otherwise else "")
+    if not kept.get("content") and "refusal" not in kept and message.get("refusal"):
+        kept["content"] = message["refusal"]
+    elif "content" in message and "content" not in kept:  # null only where something else is said
+        kept["content"] = None if kept.keys() & {"tool_calls", "function_call", "audio", "refusal"} else ""
     return {name: kept[name] for name in ("role", "content") if name in kept} | kept
 
 
