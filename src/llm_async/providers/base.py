@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import inspect
 import os
-import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, overload
 
@@ -22,7 +21,15 @@ from llm_async.models.request import ModelRequest, ToolLike
 from llm_async.models.response import Response
 from llm_async.models.response_schema import ResponseSchema
 from llm_async.models.tool_call import ToolCall, ToolResult
-from llm_async.providers.configuration import check_base_url, check_headers, find_key, instance, lower, with_path
+from llm_async.providers.configuration import (
+    SECRET,
+    check_base_url,
+    check_headers,
+    find_key,
+    instance,
+    lower,
+    with_path,
+)
 from llm_async.retry import RetryPolicy
 from llm_async.stream import Stream
 from llm_async.timeouts import Limits, Timeouts, check_limit
@@ -30,8 +37,6 @@ from llm_async.transport import HttpRequest, Transport
 
 if TYPE_CHECKING:  # ssl loads the sockets, which nobody needs before the first request
     from ssl import SSLContext
-
-_SECRET = re.compile("auth|key|token|secret|cookie|password", re.IGNORECASE)
 
 Messages = str | Sequence[MessageLike]
 """A conversation, or a plain text, which is one user message."""
@@ -336,7 +341,7 @@ class BaseProvider:
 
     def _secrets(self) -> list[str]:
         """Return what must not be seen; not what is shorter than 8, such as "x", which would make holes in any text."""
-        named = (value for name, value in self.default_headers.items() if _SECRET.search(name))
+        named = (value for name, value in self.default_headers.items() if SECRET.search(name))
         return [secret for secret in (self._api_key, *named) if len(secret) >= 8]
 
     def _auth_headers(self) -> dict[str, str]:
