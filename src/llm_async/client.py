@@ -13,6 +13,7 @@ from typing import Protocol
 
 import msgspec
 
+from llm_async.answers import check_answer
 from llm_async.dialects import Dialect, HttpCall, Profile
 from llm_async.errors import (
     ConfigurationError,
@@ -26,6 +27,7 @@ from llm_async.errors import (
 from llm_async.models.event import Closed, Failed, Opened
 from llm_async.models.request import ModelRequest
 from llm_async.models.response import Assembler, Response, to_response
+from llm_async.models.response_schema import ResponseSchema
 from llm_async.reading import Batch, StreamReading, is_json
 from llm_async.retry import RetryPolicy, next_delay, retry_after
 from llm_async.timeouts import Limits
@@ -73,6 +75,7 @@ class Client:
             ConfigurationError: the request can never work; raised by the call itself, not by the first step.
             ModelRequestError: it failed, for good or after the last attempt; `.partial` holds what had arrived.
             LLMTimeoutError: one of `limits` ran out; the same.
+            StructuredOutputError: the reply is whole, and is not what `request.response_schema` demands; the same.
         """
         call = self.endpoint.dialect.encode_request(request, self.endpoint.profile, stream=stream)
         if request.strict and call.warnings:
@@ -83,7 +86,7 @@ class Client:
                 return self._read_stream(reply, limits, call.warnings)
             return self._read_whole(reply, call.warnings)
 
-        return self._answer(self._attempts(call, request.headers, limits, read))
+        return self._answer(self._attempts(call, request.headers, limits, read), request.response_schema)
 
     async def complete(self, request: ModelRequest, limits: Limits) -> Response:
         """Return the model's whole reply. Raises what `stream` raises."""
@@ -106,7 +109,7 @@ class Client:
                 body = sources[0][0]
         return body
 
-    async def _answer(self, attempts: Batches) -> Batches:
+    async def _answer(self, attempts: Batches, wanted: ResponseSchema | None) -> Batches:
         """Pass on what comes, and close with the whole of it."""
         assembler, body = Assembler(), b""
         try:
@@ -119,7 +122,10 @@ class Client:
         except (ModelRequestError, LLMTimeoutError) as error:
             error.partial = self._rebuilt(assembler)
             raise
-        yield [Closed(self._response(assembler, body))], []
+        response = self._response(assembler, body)
+        if wanted is not None:
+            check_answer(response, wanted)
+        yield [Closed(response)], []
 
     def _response(self, assembler: Assembler, body: bytes) -> Response:
         """Return what has been read as users see it; `body` is the whole answer, unless it was streamed."""

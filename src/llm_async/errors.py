@@ -67,10 +67,13 @@ class StructuredOutputError(LLMError):
     Attributes:
         text: the answer as it came.
         problems: what does not fit, one sentence each.
+        partial: the reply, so that nothing of it is lost.
     """
 
-    def __init__(self, message: str, *, text: str = "", problems: tuple[str, ...] = ()) -> None:
-        self.text, self.problems = text, problems
+    def __init__(
+        self, message: str, *, text: str = "", problems: tuple[str, ...] = (), partial: Response | None = None
+    ) -> None:
+        self.text, self.problems, self.partial = text, problems, partial
         super().__init__(message)
 
 

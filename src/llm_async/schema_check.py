@@ -51,9 +51,8 @@ def restored(schema: Mapping[str, Any], value: Any) -> Any:
     """
     check = _Check(schema)
     if isinstance(value, dict) and set(value) == {"value"} and not check.is_object(schema):
-        inner = check.restored(schema, value["value"])
-        if not problems(schema, inner):
-            return inner
+        inner, whole = check.restored(schema, value["value"]), check.restored(schema, value)
+        return inner if check.fits(schema, inner) or not check.fits(schema, whole) else whole
     return check.restored(schema, value)
 
 

@@ -171,5 +171,6 @@ def test_the_property_around_a_root_that_is_no_object_is_taken_off() -> None:
     numbers = {"type": "array", "items": {"type": "integer"}}
 
     assert restored(numbers, {"value": [1, 2]}) == [1, 2]
-    assert restored(numbers, {"value": "x"}) == {"value": "x"}
+    assert restored(numbers, {"value": "x"}) == "x"
+    assert restored({"type": ["array", "object"], "items": {"type": "null"}}, {"value": [1]}) == {"value": [1]}
     assert restored({"type": "object", "properties": {"value": {"type": "object"}}}, {"value": {}}) == {"value": {}}

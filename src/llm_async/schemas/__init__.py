@@ -64,6 +64,6 @@ def compile_schema(schema: Mapping[str, Any], target: Target, *, strict: bool = 
             return Compiled(schema=compiler.root(), relaxed=tuple(compiler.relaxed))
         except Unsayable as error:
             why = f"{error}, which {target} cannot hold a model to; the schema is sent as it is, without being enforced"
-            return Compiled(schema=plain(schema), relaxed=(why,), strict=False)
+            return Compiled(schema=compiler.as_it_is(), relaxed=(why, *compiler.relaxed), strict=False)
     except RecursionError:
         raise ConfigurationError("the schema is nested too deeply") from None

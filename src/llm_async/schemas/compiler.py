@@ -75,17 +75,29 @@ class Compiler:
         if self._rules.object_root and result.get("type") != "object":
             if is_object:
                 raise Unsayable("#", "an object of several forms")
-            self._note("#", "the root is no object; the answer is asked for as 'value', the only property of one")
-            result = {
-                "type": "object",
-                "properties": {"value": result},
-                "required": ["value"],
-                "additionalProperties": False,
-            }
+            result = self._wrapped(result)
         if self._definitions:
             result["$defs"] = self._definitions
         self._check_size(result)
         return result
+
+    def as_it_is(self) -> Schema:
+        """Return the user's schema for a server that cannot enforce it; only a root that it would refuse is changed."""
+        self.relaxed.clear()
+        schema = self._whole
+        if not self._rules.object_root or schema.get("type", "object") == "object":
+            return schema
+        definitions = {key: value for key, value in schema.items() if key in ("$defs", "definitions")}
+        return self._wrapped({key: value for key, value in schema.items() if key not in definitions}) | definitions
+
+    def _wrapped(self, schema: Schema) -> Schema:
+        self._note("#", "the root is no object; the answer is asked for as 'value', the only property of one")
+        return {
+            "type": "object",
+            "properties": {"value": schema},
+            "required": ["value"],
+            "additionalProperties": False,
+        }
 
     # ---------------------------------------------------------------------------------------------- one schema
 
