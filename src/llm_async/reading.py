@@ -24,7 +24,7 @@ def is_json(opening: bytes) -> bool:
     >>> is_json(b' {"id"'), is_json(b"data: {}"), is_json(b": ping")
     (True, False, False)
     """
-    return opening.lstrip().startswith(b"{")
+    return opening.lstrip().startswith((b"{", b"["))
 
 
 class StreamReading:

@@ -123,28 +123,18 @@ def decode_error(status: int, headers: Mapping[str, str], body: bytes) -> Status
         value = value[0]
         body = msgspec.json.encode(value)
     error = status_error(status, headers, body)
-    details = _details(value)
-    if type(error) is InvalidRequestError and any(detail.get("reason") == "API_KEY_INVALID" for detail in details):
-        refused = AuthenticationError(*error.args, body=error.body)  # Google says 400 to a wrong key
-        refused.__dict__.update(error.__dict__)
-        error = refused
-    error.retry_after = next((wait for detail in details if (wait := _seconds(detail.get("retryDelay")))), None)
-    return error
+    if type(error) is not InvalidRequestError or not _refuses_key(value):
+        return error
+    refused = AuthenticationError(*error.args)  # Google says 400 to a wrong key
+    refused.__dict__.update(error.__dict__)
+    return refused
 
 
-def _details(value: Any) -> list[dict[str, Any]]:
+def _refuses_key(value: Any) -> bool:
     error = value.get("error") if isinstance(value, dict) else None
     details = error.get("details") if isinstance(error, dict) else None
-    return [detail for detail in details if isinstance(detail, dict)] if isinstance(details, list) else []
-
-
-def _seconds(delay: object) -> float | None:
-    """Return a duration as protocol buffers write it, such as `"53s"`."""
-    try:
-        seconds = float(str(delay).removesuffix("s")) if isinstance(delay, str) and delay.endswith("s") else None
-    except ValueError:
-        return None
-    return seconds if seconds is not None and 0 < seconds < float("inf") else None
+    reasons = [each.get("reason") for each in details if isinstance(each, dict)] if isinstance(details, list) else []
+    return "API_KEY_INVALID" in reasons
 
 
 def _decode(data: bytes) -> Any:
