@@ -111,6 +111,17 @@ def test_the_wait_a_server_asks_for_is_obeyed(headers: dict[str, str], seconds: 
     assert script.slept == [seconds]
 
 
+def test_the_wait_in_an_errors_body_is_obeyed_where_no_header_has_one() -> None:
+    def busy(**headers: str) -> ScriptedReply:
+        details = [{"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "7s"}]
+        return whole({"error": {"code": 429, "message": "no", "details": details}}, 429, headers)
+
+    provider, script = scripted(busy(), busy(**{"retry-after": "3"}), answer(False))
+
+    assert ask(provider).main_response.content == "Hello"
+    assert script.slept == [7, 3]
+
+
 def test_a_server_that_asks_for_too_long_a_wait_is_not_asked_again() -> None:
     provider, script = scripted(failing(429, {"retry-after": "61"}), retry_config=RetryPolicy(max_delay=60))
 
@@ -316,6 +327,33 @@ def test_a_whole_answer_to_a_request_for_a_stream_is_understood(kind: str) -> No
     assert chunks[0].original == json.loads(body)
     assert response.main_response.content == "Hello"
     assert (response.usage.input_tokens, response.request_id) == (3, "req_1")
+
+
+@pytest.mark.parametrize("kind", ["text/plain", "text/event-stream", "application/octet-stream", ""])
+@pytest.mark.parametrize("cuts", [[], [1, 2, 9]])
+def test_a_whole_answer_that_is_called_something_else_is_understood(kind: str, cuts: list[int]) -> None:
+    body = b"\n \n" + completion("Hello")
+    pieces = [body[start:end] for start, end in zip([0, *cuts], [*cuts, len(body)], strict=True)]
+    provider, _ = scripted(ScriptedReply(headers={"content-type": kind} if kind else {}, pieces=pieces))
+
+    response = ask(provider, streamed=True)
+
+    assert (response.main_response.content, response.original) == ("Hello", json.loads(body))
+
+
+def test_an_error_that_is_called_a_stream_is_one_and_is_tried_again() -> None:
+    hot = ScriptedReply(headers={"content-type": "text/plain"}, pieces=[b'{"error": {"message": "hot", "code": 502}}'])
+    provider, script = scripted(hot, answer(True))
+
+    assert ask(provider, streamed=True).main_response.content == "Hello"
+    assert len(script.requests) == 2
+
+
+def test_a_body_that_is_blank_or_empty_is_no_answer() -> None:
+    for body in ([], [b" \n"], [b" " * 70_000]):
+        provider, _ = scripted(ScriptedReply(pieces=body), retry_config=RetryPolicy(max_attempts=1))
+        with pytest.raises(StreamInterruptedError, match="the stream ended after 0 events"):
+            ask(provider, streamed=True)
 
 
 @pytest.mark.parametrize("done", [True, False])

@@ -260,3 +260,20 @@ json_values: Any = st.recursive(
 def test_any_envelope_at_all_becomes_an_error(envelope: dict[str, Any]) -> None:
     assert isinstance(inside(envelope), StatusError)
     assert isinstance(read(envelope), StatusError)
+
+
+@pytest.mark.parametrize(
+    ("details", "seconds"),
+    [
+        ([{"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "34.074824224s"}], 34.074824224),
+        ([{"@type": "type.googleapis.com/google.rpc.Help"}, "?", {"retryDelay": "2s"}], 2.0),
+        ([{"retryDelay": "soon"}], None),
+        ([{"retryDelay": 5}], None),
+        ("none", None),
+        (None, None),
+    ],
+)
+def test_the_wait_that_google_asks_for_is_in_its_error(details: Any, seconds: float | None) -> None:
+    error = read({"error": {"code": 429, "message": "no", "status": "RESOURCE_EXHAUSTED", "details": details}}, 429)
+
+    assert error.retry_after == seconds

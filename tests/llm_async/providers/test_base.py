@@ -134,6 +134,20 @@ def test_paths_go_below_the_address_with_one_slash(url: str) -> None:
     assert [request.url for request in script.requests] == ["http://h.test/v1/models"] * 2
 
 
+def test_a_query_in_an_address_stays_at_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    provider, script = scripted(whole({}), whole({}), base_url="http://h.test/v1/?version=2")
+
+    run(provider.request("GET", "/models"))
+    run(provider.request("GET", "/models?limit=5"))
+
+    assert [request.url for request in script.requests] == [
+        "http://h.test/v1/models?version=2",
+        "http://h.test/v1/models?limit=5&version=2",
+    ]
+    monkeypatch.setenv("MINE_URL", "http://new.test?version=2")
+    assert Mine("k").base_url == "http://new.test/api/v2?version=2"
+
+
 @pytest.mark.parametrize(
     ("url", "problem"),
     [
@@ -146,6 +160,8 @@ def test_paths_go_below_the_address_with_one_slash(url: str) -> None:
         ("http://[::1/v1", "base_url is no address: Invalid IPv6 URL"),
         ("http://h/v 1", "base_url holds a space or a control character; it is 'http://h/v 1'"),
         ("http://h/v1\r\nX: y", "base_url holds a space or a control character; it is 'http://h/v1\\r\\nX: y'"),
+        ("http://h/v1#a", "base_url holds a fragment, which no server is sent; it is 'http://h/v1#a'"),
+        ("http://h/v1?a=b&api_key=c", "base_url holds 'api_key'; pass api_key or default_headers instead"),
         ("http://h/\x7f", "base_url holds a space or a control character; it is 'http://h/\\x7f'"),
     ],
 )

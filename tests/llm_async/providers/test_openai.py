@@ -39,6 +39,25 @@ def test_openai_itself_is_told_the_new_name_of_the_limit(host: str) -> None:
     assert sent(script.requests[0])["max_completion_tokens"] == 5
 
 
+def test_openai_itself_is_sent_none_of_the_reasoning_that_others_show() -> None:
+    said = {"role": "assistant", "content": "Hi", "reasoning_content": "hm", "reasoning_details": [{"data": "x"}]}
+    provider, script = scripted(whole(completion("Hi")), whole(completion("Hi")), base_url="https://api.openai.com/v1")
+    response = run(provider.acomplete("m", [said]))
+
+    assert sent(script.requests[0])["messages"] == [{"role": "assistant", "content": "Hi"}]
+    assert response.warnings == ("signed reasoning of another provider was left out (reasoning_details)",)
+    with pytest.raises(ConfigurationError, match="reasoning_details"):
+        run(provider.acomplete("m", [said], strict=True))
+
+
+def test_an_imitation_is_sent_a_dict_as_it_is() -> None:
+    said = {"role": "assistant", "content": "Hi", "reasoning_content": "hm", "reasoning_details": [{"data": "x"}]}
+    provider, script = scripted(whole(completion("Hi")))
+
+    assert run(provider.acomplete("m", [said])).warnings == ()
+    assert sent(script.requests[0])["messages"] == [said]
+
+
 @pytest.mark.parametrize("host", ["localhost:1234", "xopenai.com", "openai.com.evil.test", "my.openai.azure.com"])
 def test_imitations_are_told_the_old_name_and_not_whose_budget_pays(host: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_ORG_ID", "org")

@@ -45,6 +45,30 @@ def test_a_provider_of_ones_own_can_be_registered() -> None:
     assert split_model("mine:m") == ("mine", "m")
 
 
+NAMES = (
+    "openai", "openai-responses", "anthropic", "google", "vertex", "openrouter", "azure", "groq", "deepseek", "xai",
+    "mistral", "together", "fireworks", "cerebras", "perplexity", "ollama", "lmstudio", "vllm", "llamacpp",
+)  # fmt: skip # a word list, not a column of nineteen lines
+NEEDED: dict[str, dict[str, Any]] = {
+    "azure": {"base_url": "https://mine.openai.azure.com"},
+    "vertex": {"vertex_config": {"project_id": "mine", "goth_token": "t"}},
+}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_registered_server_has_a_provider(name: str) -> None:
+    options = {"api_key": "k"} | NEEDED.get(name, {})
+    provider, model = provider_for(f"{name}:maker/model:latest", **options)
+
+    assert isinstance(provider, BaseProvider)
+    assert type(provider_for(name, **options)) is type(provider)
+    assert model == "maker/model:latest"
+
+
+def test_no_registered_server_is_left_out_above() -> None:
+    assert sorted(registry._factories) == sorted(NAMES)
+
+
 @pytest.mark.parametrize("name", ["qwen3:8b", "qwen/qwen3-4b", "openai", "openai/gpt-4o", "m"])
 def test_a_prefix_that_is_not_registered_belongs_to_the_model(name: str) -> None:
     assert split_model(name) == (None, name)
