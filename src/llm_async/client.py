@@ -120,7 +120,8 @@ class Client:
                         body = sources[-1][0]
                     yield events, sources
         except (ModelRequestError, LLMTimeoutError) as error:
-            error.partial = self._rebuilt(assembler)
+            if error.partial is None or assembler.events:
+                error.partial = self._rebuilt(assembler)
             raise
         response = self._response(assembler, body)
         if wanted is not None:
@@ -191,25 +192,32 @@ class Client:
 
     async def _read_stream(self, reply: HttpReply, limits: Limits, warnings: tuple[str, ...]) -> Batches:
         reading = StreamReading(self.endpoint.dialect, _opened(reply, warnings), limits)
-        async with aclosing(reply.chunks()) as chunks:
-            opening = await _opening(chunks)
-            if is_json(opening):  # whatever it was called: a whole answer, where a stream was asked for
-                yield self._whole(await _rest(chunks, opening), reply, warnings)
-                return
-            at_end = False
-            while not (at_end or reading.ended):
-                try:
-                    chunk, opening = opening or await anext(chunks, b""), b""
-                except (StreamInterruptedError, LLMTimeoutError):
-                    if reading.finished:  # the reply is whole: a connection that breaks now takes nothing from it
-                        return
-                    raise
-                at_end = not chunk
-                batch = reading.flush() if at_end else reading.feed(chunk)
-                if batch is not None:
-                    yield batch
-                if reading.failure is not None:
-                    raise reading.failure
+        try:
+            async with aclosing(reply.chunks()) as chunks:
+                opening = await _opening(chunks)
+                if is_json(opening):  # whatever it was called: a whole answer, where a stream was asked for
+                    yield self._whole(await _rest(chunks, opening), reply, warnings)
+                    return
+                at_end = False
+                while not (at_end or reading.ended):
+                    try:
+                        chunk, opening = opening or await anext(chunks, b""), b""
+                    except (StreamInterruptedError, LLMTimeoutError):
+                        if reading.finished:  # the reply is whole: a connection that breaks now takes nothing from it
+                            return
+                        raise
+                    at_end = not chunk
+                    batch = reading.flush() if at_end else reading.feed(chunk)
+                    if batch is not None:
+                        yield batch
+                    if reading.failure is not None:
+                        raise reading.failure
+        except (ModelRequestError, LLMTimeoutError) as error:
+            if reading.held:  # it was never handed on, but says whose answer failed
+                assembler = Assembler()
+                assembler.feed(reading.held)
+                error.partial = self._rebuilt(assembler)
+            raise
         if reading.ended:
             await reply.drain()
 

@@ -47,6 +47,11 @@ class StreamReading:
         self.failure: ModelRequestError | None = None
         """What to raise once everything before it has been handed on."""
 
+    @property
+    def held(self) -> list[ModelEvent]:
+        """What has come and was not given out, because there is no token yet."""
+        return self._batch[0]
+
     def feed(self, chunk: bytes) -> Batch | None:
         """Return what a network read completes, maybe nothing."""
         self._decode(self._parser.feed(chunk))

@@ -513,3 +513,15 @@ def test_a_call_without_id_goes_back_under_the_id_its_result_names() -> None:
     _, assistant, tool = sent(script.requests[1])["messages"]
     assert assistant["tool_calls"][0]["id"] == tool["tool_call_id"] == call.id != ""
     assert response.finish_reason == "tool_calls"
+
+
+def test_what_came_before_the_first_token_is_on_the_error_all_the_same() -> None:
+    opening = {"id": "chat-1", "model": "m-1", "choices": [{"delta": {"role": "assistant"}}]}
+
+    provider, _ = scripted(stream(opening, done=False), retry_config=RetryPolicy(max_attempts=1))
+
+    with pytest.raises(StreamInterruptedError) as caught:
+        run(chunks_of(run(provider.acomplete("m", "Hi", stream=True))))
+
+    assert caught.value.partial is not None
+    assert (caught.value.partial.id, caught.value.partial.model) == ("chat-1", "m-1")
