@@ -1,13 +1,17 @@
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from llm_async import BaseProvider, ConfigurationError, OpenAIProvider, RetryConfig, provider_for, register_provider
-from llm_async.dialects import openai_chat
+from llm_async.dialects import Profile, openai_chat
 from llm_async.providers import registry
 from llm_async.providers.registry import split_model
+from llm_async.transport.scripted import ScriptedTransport
+from scripts import run, whole
+from server import completion
 
 
 class Mine(BaseProvider):
@@ -94,3 +98,32 @@ def test_what_can_never_be_found_is_refused(call: Any, problem: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
         call()
     assert str(caught.value) == problem
+
+
+def test_a_provider_of_ones_own_takes_no_more_than_this() -> None:
+    class HouseProvider(BaseProvider):
+        name = "house"
+        dialect = openai_chat
+        default_base_url = "http://house.test/v1"
+        key_variables = ("HOUSE_API_KEY",)
+        profile = Profile(tool_choice="words")
+
+    register_provider("house", HouseProvider)
+    script = ScriptedTransport([whole(completion("Hello"))])
+    provider, model = provider_for("house:big-model", api_key="k", transport=script)
+
+    response = run(provider.acomplete(model, "Hi"))
+
+    assert response.main_response.content == "Hello"
+    assert script.requests[0].url == "http://house.test/v1/chat/completions"
+
+
+def test_the_documentation_lists_every_server_with_its_variables() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "providers.md").read_text(encoding="utf-8")
+    rows = {cells[1].strip(" `"): line for line in page.splitlines() if len(cells := line.split("|")) == 6}
+
+    for name in NAMES:
+        provider = provider_for(name, **({"api_key": "k"} | NEEDED.get(name, {})))
+        variables = [] if name == "vertex" else [*provider.key_variables, *provider.base_url_variables]
+        missing = [word for word in (*variables, type(provider).__name__) if f"`{word}`" not in rows[name]]
+        assert missing == [], f"docs/providers.md, {name}"
