@@ -73,14 +73,9 @@ DEEPSEEK = Server(
         # Where it has called tools, its reasoning must come back in all later turns; elsewhere it is passed over.
         reasoning="reasoning_content",
         assistant_fields=("prefix",),
-        # It knows low, high and max, and is told otherwise whether to think at all.
-        efforts={
-            "none": {"thinking": {"type": "disabled"}},
-            "minimal": "low",
-            "medium": "high",
-            "xhigh": "high",
-            "ultra": "max",
-        },
+        # It takes every word for an effort (recorded: medium), and is told in another way not to think at all.
+        efforts={"none": {"thinking": {"type": "disabled"}}},
+        # It can be asked for JSON alone.
         response_format="json_object",
     ),
 )

@@ -280,8 +280,6 @@ def test_seed_and_required_have_mistrals_names() -> None:
     [
         ("groq", "minimal", "low"),
         ("groq", "xhigh", "high"),
-        ("deepseek", "medium", "high"),
-        ("deepseek", "minimal", "low"),
         ("mistral", "minimal", "none"),
         ("perplexity", "max", "high"),
         ("ollama", "max", "high"),
@@ -296,7 +294,7 @@ def test_an_effort_that_the_server_lacks_is_the_nearest_one_and_told_of(name: st
 
 @pytest.mark.parametrize(
     ("name", "effort"),
-    [("groq", "none"), ("groq", "default"), ("deepseek", "max"), ("mistral", "high"), ("perplexity", "minimal")],
+    [("groq", "none"), ("groq", "default"), ("deepseek", "medium"), ("mistral", "high"), ("perplexity", "minimal")],
 )
 def test_an_effort_that_the_server_has_is_sent_as_it_is(name: str, effort: str) -> None:
     body, warnings = encoded("Hi", SERVERS[name].profile, parameters={"reasoning_effort": effort})
