@@ -50,10 +50,10 @@ class _TextCandidate(Struct, gc=False, forbid_unknown_fields=True):
 class _TextAnswer(Struct, gc=False, forbid_unknown_fields=True):
     candidates: list[_TextCandidate]
     # These are in every event and count in the last one, which is read as a dict.
-    usageMetadata: Raw | None = None
-    modelVersion: Raw | None = None
-    createTime: Raw | None = None
-    responseId: Raw | None = None
+    usageMetadata: Raw = Raw()
+    modelVersion: Raw = Raw()
+    createTime: Raw = Raw()
+    responseId: Raw = Raw()
 
 
 _decode_text = msgspec.json.Decoder(_TextAnswer).decode
