@@ -259,13 +259,39 @@ def test_tools_are_flat_and_never_strict_unless_asked() -> None:
             "type": "function",
             "name": "now",
             "description": "",
-            "parameters": {"type": "object", "properties": {}},
+            "parameters": {"type": "object", "properties": {}, "required": [], "additionalProperties": False},
             "strict": True,
         },
         {"type": "function", "name": "h", "strict": False, "parameters": {"type": "object", "properties": {}}},
     ]
     assert encoded(tools=[TOOL_ON_WIRE])["tools"] == [TOOL_ON_WIRE]
     assert "tools" not in encoded(tools=[])
+
+
+def test_a_strict_tool_is_written_in_the_schema_dialect_that_strictness_allows() -> None:
+    schema = {"type": "object", "properties": {"city": {"type": "string", "minLength": 2}}}
+
+    body = encoded(tools=[Tool("f", parameters=schema, strict=True)], warned=("tool 'f': ",))
+
+    (tool,) = body["tools"]
+    assert tool["strict"] is True
+    assert tool["parameters"]["required"] == ["city"]
+    assert tool["parameters"]["additionalProperties"] is False
+    assert encoded(tools=[Tool("f", parameters=schema)])["tools"][0]["parameters"] == schema
+
+
+def test_a_schema_that_strictness_does_not_allow_is_shown_and_not_enforced() -> None:
+    free = {"type": "object", "additionalProperties": {"type": "string"}}
+
+    call = call_for(response_schema=ResponseSchema(free))
+
+    assert json.loads(call.body)["text"]["format"] == {
+        "type": "json_schema",
+        "name": "response",
+        "schema": free,
+        "strict": False,
+    }
+    assert "without being enforced" in call.warnings[0]
 
 
 @pytest.mark.parametrize(

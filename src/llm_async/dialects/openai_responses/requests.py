@@ -164,9 +164,13 @@ class _Writer:
         if isinstance(tool, Tool):
             if tool.cache_control is not None:
                 self._warn_of_mark()
-            # Said in any case: without it the server would make optional arguments required.
-            strict = tool.strict or False
-            shown = {"name": tool.name, "description": tool.description, "parameters": tool.schema, "strict": strict}
+            parameters, strict = tool.schema, tool.strict or False
+            if strict:
+                compiled = compile_schema(tool.schema, "openai")
+                self._warnings += [f"tool {tool.name!r}: {sentence}" for sentence in compiled.relaxed]
+                parameters, strict = compiled.schema, compiled.strict
+            # `strict` is said in any case: without it the server would make optional arguments required.
+            shown = {"name": tool.name, "description": tool.description, "parameters": parameters, "strict": strict}
             return {"type": "function", **shown}
         function = tool.get("function")
         if tool.get("type") != "function" or not isinstance(function, Mapping):
