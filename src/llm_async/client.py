@@ -24,7 +24,7 @@ from llm_async.errors import (
     TransportError,
     WireFormatError,
 )
-from llm_async.models.event import Closed, Failed, Opened
+from llm_async.models.event import Closed, Failed, ModelEvent, Opened
 from llm_async.models.request import ModelRequest
 from llm_async.models.response import Assembler, Response, to_response
 from llm_async.models.response_schema import ResponseSchema
@@ -186,7 +186,9 @@ class Client:
     def _whole(self, body: bytes, reply: HttpReply, warnings: tuple[str, ...]) -> Batch:
         events = self.endpoint.dialect.decode_response(body)
         if type(events[-1]) is Failed:
-            raise events[-1].error
+            error = events[-1].error
+            error.partial = self._rebuilt(_fed(events))
+            raise error
         opened = Opened(_request_id(reply), warnings, is_whole=True)
         return [opened, *events], [(body, len(events) + 1)]
 
@@ -214,9 +216,7 @@ class Client:
                         raise reading.failure
         except (ModelRequestError, LLMTimeoutError) as error:
             if reading.held:  # it was never handed on, but says whose answer failed
-                assembler = Assembler()
-                assembler.feed(reading.held)
-                error.partial = self._rebuilt(assembler)
+                error.partial = self._rebuilt(_fed(reading.held))
             raise
         if reading.ended:
             await reply.drain()
@@ -251,6 +251,12 @@ class Client:
         error.args = tuple(redact(text) if isinstance(text, str) else text for text in error.args)
         if isinstance(error, StatusError) and error.body is not None:
             error.body = redact(error.body)
+
+
+def _fed(events: list[ModelEvent]) -> Assembler:
+    assembler = Assembler()
+    assembler.feed(events)
+    return assembler
 
 
 async def _opening(chunks: AsyncGenerator[bytes, None]) -> bytes:

@@ -525,3 +525,14 @@ def test_what_came_before_the_first_token_is_on_the_error_all_the_same() -> None
 
     assert caught.value.partial is not None
     assert (caught.value.partial.id, caught.value.partial.model) == ("chat-1", "m-1")
+
+
+def test_what_a_failed_whole_answer_says_is_on_the_error() -> None:
+    body = {"id": "c1", "choices": [{"message": {"content": "Hel"}, "error": {"message": "hot", "code": 502}}]}
+    provider, _ = scripted(whole(body), retry_config=RetryPolicy(max_attempts=1))
+
+    with pytest.raises(StatusError) as caught:
+        run(provider.acomplete("m", "Hi"))
+
+    assert caught.value.partial is not None
+    assert (caught.value.partial.id, caught.value.partial.main_response.content) == ("c1", "Hel")
