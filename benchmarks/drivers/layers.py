@@ -63,8 +63,8 @@ async def drive_client(provider: OpenAIProvider, transport: Transport) -> None:
     for lap in laps():
         request = ModelRequest.build(MODEL, MESSAGES)
         async with aclosing(client.stream(request, provider.limits())) as batches:
-            async for batch in batches:
-                lap.events += len(batch)
+            async for _, sources in batches:
+                lap.events += len(sources)
     await transport.aclose()
 
 
