@@ -153,6 +153,25 @@ def test_instructions_that_are_not_taken_where_they_stand_go_to_the_beginning_wi
     assert call.warnings == ("a system message was moved to the beginning: the model takes none where it stood",)
 
 
+def test_a_system_message_in_the_formats_own_shape_stays_where_it_is() -> None:
+    added = {"role": "system", "content": [{"type": "tool_addition", "tool": {"type": "tool_reference", "name": "f"}}]}
+
+    assert body_of([HELLO, added], model="claude-opus-4-8")["messages"] == [HELLO, added]
+
+
+def test_empty_text_is_not_sent_back() -> None:
+    said = {"role": "assistant", "content": [{"type": "text", "text": ""}, USE]}
+
+    assert body_of([HELLO, said])["messages"][1] == {"role": "assistant", "content": [USE]}
+
+
+def test_a_message_of_the_formats_own_must_have_content() -> None:
+    own = Message("assistant", original={"role": "assistant", "content": None}, issuer="anthropic")
+
+    with pytest.raises(ConfigurationError, match="content must be text or a list of blocks; it is a NoneType"):
+        call_of([HELLO, own])
+
+
 def test_messages_of_one_role_are_one_turn() -> None:
     body = body_of([HELLO, {"role": "user", "content": "Again"}, {"role": "assistant", "content": "Hi"}, HELLO])
 
@@ -245,6 +264,8 @@ def test_what_the_model_cannot_read_is_left_out_with_a_warning() -> None:
         {"type": "text", "text": "Listen"},
         {"type": "input_audio", "input_audio": {"data": "AAAA", "format": "wav"}},
         {"type": "file", "file": {"file_data": sheet, "filename": "a.xls"}},
+        {"type": "file", "file": {"filename": "b.pdf"}},
+        {"type": "image_url", "image_url": {"url": "data:video/mp4;base64,AAAA"}},
     ]
     call = call_of([{"role": "user", "content": parts}])
 
@@ -252,6 +273,8 @@ def test_what_the_model_cannot_read_is_left_out_with_a_warning() -> None:
     assert call.warnings == (
         "audio was left out: Claude takes none",
         "the file 'a.xls' was left out: Claude takes PDF, text and pictures",
+        "the file 'b.pdf' was left out: Claude takes PDF, text and pictures",
+        "a picture was left out: Claude takes no 'video/mp4'",
     )
 
 

@@ -51,26 +51,34 @@ def content_of(message: Message, warnings: list[str]) -> list[Block]:
 def blocks_of(parts: Iterable[Any], warnings: list[str]) -> list[Block]:
     """Return parts as blocks; what cannot be said as one is told of in `warnings`."""
     blocks: list[Block] = []
-    for part in as_content(list(parts), "content"):
+    read = as_content(list(parts), "content")
+    for part in () if isinstance(read, str) else read:
         match part:
             case Text(text, cache_control):
                 if text:  # empty text is refused
                     blocks.append(_marked({"type": "text", "text": text}, cache_control))
             case Image(url, cache_control):
-                block = _data_block(url, None) or {"type": "image", "source": {"type": "url", "url": url}}
-                blocks.append(_marked(block, cache_control))
+                block = _picture_block(url, warnings)
+                if block is not None:
+                    blocks.append(_marked(block, cache_control))
             case Native(value):
-                native = _native_block(value, warnings)
-                if native is not None:
-                    blocks.append(native)
-            case _:
-                # as_content gives parts for a list, never a string's characters.
-                raise AssertionError("unreachable")  # pragma: no cover
+                block = _native_block(value, warnings)
+                if block is not None:
+                    blocks.append(block)
     return blocks
 
 
 def _marked(block: Block, cache_control: object) -> Block:
     return block if cache_control is None else block | {"cache_control": cache_control}
+
+
+def _picture_block(url: str, warnings: list[str]) -> Block | None:
+    if url[:5].lower() != "data:":
+        return {"type": "image", "source": {"type": "url", "url": url}}
+    block = _data_block(url, None)
+    if block is None:
+        warnings.append(f"a picture was left out: Claude takes no {url[5:].partition(',')[0].partition(';')[0]!r}")
+    return block
 
 
 def _native_block(value: Any, warnings: list[str]) -> Block | None:
@@ -106,9 +114,7 @@ def _file_block(file: Mapping[str, Any]) -> Block | None:
 
 
 def _data_block(url: str, title: str | None) -> Block | None:
-    """Return the block with a data URL's content; None if it is no data URL, or what it holds is not taken."""
-    if url[:5].lower() != "data:":
-        return None
+    """Return the block with a data URL's content; None if Claude does not take such."""
     head, _, data = url[5:].partition(",")
     media_type, *parameters = head.split(";")
     media_type = media_type.strip().lower()

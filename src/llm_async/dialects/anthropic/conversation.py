@@ -8,6 +8,7 @@ from typing import Any
 from llm_async.dialects.anthropic.content import Block, call_block, content_of, result_block
 from llm_async.dialects.anthropic.families import Family
 from llm_async.dialects.anthropic.replies import NAME
+from llm_async.errors import ConfigurationError
 from llm_async.models.message import Item, Message
 from llm_async.models.shapes import translated
 from llm_async.models.tool_call import ToolResult
@@ -64,9 +65,9 @@ class _Turns:
 
     def _add_native(self, message: Mapping[str, Any]) -> None:
         role, content = message.get("role"), message.get("content")
-        if not isinstance(content, str | Sequence):  # the server says what is wrong with it
-            self._turns.append(message)
-        elif role in _INSTRUCTIONS:
+        if not isinstance(content, str | Sequence):
+            raise ConfigurationError(f"content must be text or a list of blocks; it is a {type(content).__name__}")
+        if role in _INSTRUCTIONS:
             self._instruct(_as_blocks(content))
         elif role == "assistant":
             self._say("assistant", _without_empty(self._without_documents(content)), message)
@@ -93,10 +94,10 @@ class _Turns:
             return
         if role == "assistant":
             self._place_waiting()
-        if self._turns and self._turns[-1]["role"] == role:
+        if self._last_role() == role:
             blocks = [*_as_blocks(self._turns[-1]["content"]), *_as_blocks(content)]
             if role == "user":  # what answers calls must come first
-                blocks.sort(key=lambda block: block.get("type") != "tool_result")
+                blocks.sort(key=lambda block: not _is_a("tool_result", block))
             self._turns[-1] = {"role": role, "content": blocks}
         elif message is not None and content is message["content"]:
             self._turns.append(message)
@@ -109,22 +110,25 @@ class _Turns:
         else:
             self._system += blocks
 
+    def _last_role(self) -> str | None:
+        return self._turns[-1]["role"] if self._turns else None
+
     def _place_waiting(self) -> None:
         """Put instructions that came within the conversation where they are allowed: behind what the user said."""
         waiting, self._waiting = self._waiting, []
         if not waiting:
             return
-        if self._family.system_messages and self._turns[-1]["role"] == "user":
+        if self._family.system_messages and self._last_role() == "user":
             self._turns.append({"role": "system", "content": waiting})
         else:
             self._system += waiting
             self._warnings.append("a system message was moved to the beginning: the model takes none where it stood")
 
     def _without_documents(self, content: Content) -> Content:
-        if not self._is_strict or isinstance(content, str) or not any(map(_is_document, content)):
+        if not self._is_strict or isinstance(content, str) or not any(_is_a("document", block) for block in content):
             return content
         self._warnings.append("documents in an assistant's message were left out: this version takes none there")
-        return [block for block in content if not _is_document(block)]
+        return [block for block in content if not _is_a("document", block)]
 
     def _without_citations(self, content: Content) -> Content:
         if not self._is_strict or isinstance(content, str) or not any(map(_is_cited, content)):
@@ -146,16 +150,16 @@ def _without_empty(content: Content) -> Content:
     return [block for block in content if not _is_empty(block)]
 
 
+def _is_a(kind: str, block: Any) -> bool:
+    return isinstance(block, Mapping) and block.get("type") == kind
+
+
 def _is_empty(block: Any) -> bool:
-    return isinstance(block, Mapping) and block.get("type") == "text" and not block.get("text")
-
-
-def _is_document(block: Any) -> bool:
-    return isinstance(block, Mapping) and block.get("type") == "document"
+    return _is_a("text", block) and not block.get("text")
 
 
 def _is_cited(block: Any) -> bool:
-    return isinstance(block, Mapping) and block.get("type") == "text" and bool(block.get("citations"))
+    return _is_a("text", block) and bool(block.get("citations"))
 
 
 def _uncited(block: Any) -> Any:

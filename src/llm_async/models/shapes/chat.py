@@ -34,7 +34,8 @@ def read(message: Mapping[str, Any]) -> tuple[list[Item], list[str]]:
     reasoning = reasoning if isinstance(reasoning, str) else ""
     refusal = message.get("refusal")
     refusal = refusal if isinstance(refusal, str) else ""
-    if role == "assistant" and not isinstance(content, str):
+    # Parts that are all text may have marks for a cache, and stay.
+    if role == "assistant" and not isinstance(content, str) and any(type(part) is not Text for part in content):
         content, thought, refused = _read_parts(content, lost)
         reasoning, refusal = reasoning or thought, refusal or refused
     return [Message(role, content, reasoning, [_call(call) for call in calls], refusal=refusal)], lost
