@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import copy
 import json
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -226,6 +227,7 @@ def test_a_reply_goes_back_item_by_item_as_it_came() -> None:
         {"type": "additional_tools", "role": "developer", "tools": []},
         {"type": "mcp_approval_response", "approve": True, "approval_request_id": "a"},
         {"role": "assistant", "content": "Let me see", "phase": "commentary"},
+        {"type": "function_call_output", "call_id": "1", "output": [{"type": "input_text", "text": "sunny"}]},
         MESSAGE,
         REASONING,
     ],
@@ -376,8 +378,9 @@ def test_marks_for_the_cache_are_said_to_models_that_know_them() -> None:
         assert "cache_control" not in json.dumps(parts)
     for model in ("gpt-5", "gpt-5.4", "grok-4"):
         assert "cache" not in json.dumps(encoded(messages, model=model, warned=warned))
-    tools = [Tool("f", cache_control=mark), {"type": "function", "function": {"name": "g"}, "cache_control": mark}]
-    assert "cache" not in json.dumps(encoded(tools=tools, warned=warned))
+    chat = {"type": "function", "function": {"name": "g"}, "cache_control": mark}
+    for tool in (Tool("f", cache_control=mark), chat):
+        assert "cache" not in json.dumps(encoded(tools=[tool], warned=warned))
 
 
 def test_nothing_passed_in_is_changed_and_the_same_request_gives_the_same_bytes() -> None:
@@ -391,6 +394,12 @@ def test_nothing_passed_in_is_changed_and_the_same_request_gives_the_same_bytes(
 
     assert call_for(messages, **arguments).body == call_for(messages, **arguments).body
     assert (messages, arguments) == before
+
+
+def test_mappings_of_any_kind_are_written() -> None:
+    body = encoded(tools=[Tool("f", parameters=MappingProxyType(SCHEMA))], parameters={"x": MappingProxyType({"a": 1})})
+
+    assert (body["tools"][0]["parameters"], body["x"]) == (SCHEMA, {"a": 1})
 
 
 @pytest.mark.parametrize("value", [object(), "\ud800", {(1, 2): 3}], ids=["object", "surrogate", "key"])
@@ -494,6 +503,23 @@ def test_the_item_that_is_done_has_the_last_word_on_its_call(pieces: list[str], 
     assert events[-1] == Opaque("output", [CALL | ids])
 
 
+def test_arguments_that_are_done_have_the_last_word_on_their_pieces() -> None:
+    events = said(
+        event("output_item.added", output_index=0, item=CALL),
+        event("function_call_arguments.delta", output_index=0, delta='{"ci'),
+        event("function_call_arguments.done", output_index=0, arguments=CALL["arguments"]),
+    )
+
+    assert assemble(events).tool_calls[0].arguments == {"city": "Paris"}
+
+
+def test_fields_of_odd_types_spoil_no_event() -> None:
+    whole = event("completed", response=response(MESSAGE), output_index="0", delta={})
+
+    assert said(whole)[-2:] == [Finished("stop", "completed"), EndMark()]
+    assert said(event("something.new", output_index="0")) == []
+
+
 def test_the_end_says_why_what_it_took_and_that_nothing_more_comes() -> None:
     whole = response(MESSAGE, usage=USAGE)
 
@@ -573,9 +599,20 @@ def test_an_error_is_told_by_its_code_wherever_it_stands(code: str, kind: type[S
 
 def test_a_failure_without_a_reason_is_one() -> None:
     for body in (response(status="failed", error=None), response(status="in_progress")):
-        last = said(event("failed", response=body))[-1]
+        _, kept, *_, last = said(event("failed", response=body))
+        assert kept == Opaque("response", body)
         assert isinstance(last, Failed)
         assert "not why" in str(last.error)
+
+
+def test_an_error_may_be_in_no_shape_at_all() -> None:
+    (failed,) = said(b"upstream is busy", name="error")
+    (whole,) = openai_responses.decode_response(b'{"detail": "Invalid API Key"}')
+
+    assert isinstance(failed, Failed)
+    assert str(failed.error) == "upstream is busy"
+    assert isinstance(whole, Failed)
+    assert str(whole.error) == "Invalid API Key"
 
 
 def test_done_is_an_end_mark() -> None:
@@ -694,6 +731,7 @@ def test_a_call_without_an_id_goes_back_with_the_one_that_its_result_names() -> 
     sent = openai_responses.message_in(body, calls)["output"]
 
     assert sent == [MESSAGE, nameless | {"call_id": calls[0].id}, CALL]
+    assert openai_responses.message_in(body)["output"] == body["output"]
     assert rebuilt(event("completed", response=body), *done(*body["output"]))["output"] == sent
 
 

@@ -39,8 +39,6 @@ def rebuild_body(reply: Reply, events: Sequence[ModelEvent] = ()) -> dict[str, A
     if not output:  # it broke off or failed; or an imitation that says nothing twice
         output = [*items, *_message_of(unfinished), *_calls_beside(items, reply.tool_calls)]
         response = response | {"output": output}
-        if reply.usage_original is not None:
-            response["usage"] = reply.usage_original
     complete = _with_call_ids(output, reply.tool_calls)
     return response if complete == output else response | {"output": complete}
 
@@ -54,8 +52,7 @@ def _with_call_ids(items: list[Any], calls: Sequence[ToolCall]) -> list[Any]:
     completed = []
     for item in items:
         if _kind(item) == "function_call":
-            call = next(ids)
-            item = item if item.get("call_id") else item | {"call_id": call.id}
+            item = item | {"call_id": next(ids).id}
         completed.append(item)
     return completed
 
