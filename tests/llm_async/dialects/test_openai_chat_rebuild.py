@@ -26,7 +26,7 @@ def rebuilt(*deltas: dict[str, Any], dialect: Any = openai_chat) -> dict[str, An
     return message
 
 
-def details(*pieces: dict[str, Any]) -> Any:
+def details(*pieces: Any) -> Any:
     return rebuilt(*({"reasoning_details": [piece]} for piece in pieces))["reasoning_details"]
 
 

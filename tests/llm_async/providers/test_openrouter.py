@@ -47,7 +47,7 @@ def test_signed_reasoning_of_a_stream_goes_back_joined_and_unchanged() -> None:
     kind = {"type": "reasoning.text", "format": "anthropic-claude-v1", "index": 0}
     pieces: list[dict[str, Any]] = [{"text": "Let "}, {"text": "me see"}, {"signature": "s"}]
     deltas = [{"role": "assistant", "reasoning_details": [kind | piece]} for piece in pieces]
-    events = [{"choices": [{"index": 0, "delta": delta}]} for delta in (*deltas, {"content": "144"})]
+    events: list[Any] = [{"choices": [{"index": 0, "delta": delta}]} for delta in (*deltas, {"content": "144"})]
     events.append({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]})
     script = ScriptedTransport([stream(*events), whole(completion("Done"))])
     provider = OpenRouterProvider("k", transport=script)
