@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 from urllib.parse import quote, urlsplit
 
 import msgspec
@@ -77,14 +77,16 @@ class GoogleProvider(BaseProvider):
         if self._is_vertex:
             raise self._cannot("list its models at Vertex AI; at the Gemini API it can")
         names: list[str] = []
-        page = ""
+        path, seen = "/models?pageSize=1000", {""}
         while True:
-            answer = await self.request("GET", "/models?pageSize=1000" + (page and f"&pageToken={quote(page)}"))
+            answer = await self.request("GET", path)
             listed = _field(answer, "models", list, [])
             names += [str(model.get("name", "")).removeprefix("models/") for model in listed if isinstance(model, dict)]
             page = _field(answer, "nextPageToken", str, "")
-            if not page:
+            if page in seen:
                 return names
+            seen.add(page)
+            path = f"/models?pageSize=1000&pageToken={quote(page, safe='')}"
 
     async def count_tokens(self, model: str, messages: Messages, tools: Sequence[ToolLike] | None = None) -> int:
         """Return how many tokens of input the server counts in a conversation."""
@@ -166,10 +168,12 @@ def _token_in(config: Mapping[str, Any]) -> Token:
     if not isinstance(config, Mapping):
         raise ConfigurationError(f"vertex_config must be a dict; it is a {type(config).__name__}")
     token = config.get("goth_token")
-    if token is not None and not isinstance(token, str) and not callable(token):
+    if token is None:
+        return ""
+    if not isinstance(token, str) and not callable(token):
         kind = type(token).__name__
         raise ConfigurationError(f"vertex_config['goth_token'] must be a token or a function; it is a {kind}")
-    return token or ""
+    return cast("Token", token)  # what a function returns is checked when it is called
 
 
 def _vertex_address(config: Mapping[str, Any]) -> str:
