@@ -364,7 +364,7 @@ def test_what_has_no_json_is_refused_and_nothing_is_sent() -> None:
 
 
 def test_a_streamed_reply_is_a_stream_and_its_request_waits_for_the_first_step() -> None:
-    provider, script = scripted(stream(*chat("Hello")))
+    provider, script = scripted(stream(*chat("{}")))
 
     reply = run(provider.acomplete("m", "Hi", stream=True, response_schema=ResponseSchema({"type": "object"})))
 
