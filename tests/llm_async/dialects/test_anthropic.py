@@ -760,6 +760,7 @@ def test_a_stream_is_rebuilt_as_the_whole_answer() -> None:
         block(1, type="redacted_thinking", data="ZGF0YQ=="),
         block(2, type="text", text="", citations=[]),
         delta(2, type="citations_delta", citation=citation),
+        delta(2, type="citations_delta", citation=citation),
         delta(2, type="text_delta", text="Hi"),
         block(3, type="compaction", content=None),
         delta(3, type="compaction_delta", content="Earlier: ", encrypted_content="a"),
@@ -776,7 +777,7 @@ def test_a_stream_is_rebuilt_as_the_whole_answer() -> None:
         "content": [
             {"type": "thinking", "thinking": "Hm", "signature": "c2ln"},
             {"type": "redacted_thinking", "data": "ZGF0YQ=="},
-            {"type": "text", "text": "Hi", "citations": [citation]},
+            {"type": "text", "text": "Hi", "citations": [citation, citation]},
             {"type": "compaction", "content": "Earlier: much", "encrypted_content": "a"},
         ],
         "stop_reason": "stop_sequence",
