@@ -1,4 +1,4 @@
-"""Both transports behind one face, so that a test says once what each of them must do.
+"""All transports behind one face, so that a test says once what each of them must do.
 
 def test_…(runtime: Runtime) -> None:          # the fixture of tests/llm_async/transport/conftest.py
     async def work(transport: Transport) -> bytes:
@@ -20,6 +20,7 @@ from llm_async.timeouts import Limits, Timeouts
 from llm_async.transport import HttpRequest, Transport
 from llm_async.transport.asynchronous import AsyncTransport
 from llm_async.transport.blocking import BlockingTransport
+from llm_async.transport.http2 import Http2AsyncTransport, Http2BlockingTransport
 
 T = TypeVar("T")
 
@@ -27,10 +28,13 @@ T = TypeVar("T")
 class Runtime:
     """One way to run work over a transport, which is closed afterwards."""
 
-    def __init__(self, *, is_blocking: bool) -> None:
-        self.is_blocking = is_blocking
+    def __init__(self, *, is_blocking: bool, http2: bool = False) -> None:
+        self.is_blocking, self.http2 = is_blocking, http2
 
     def transport(self, *, ssl_context: ssl.SSLContext | None = None, proxy: str | None = None) -> Transport:
+        if self.http2:
+            other = Http2BlockingTransport if self.is_blocking else Http2AsyncTransport
+            return other(ssl_context=ssl_context, proxy=proxy)
         kind = BlockingTransport if self.is_blocking else AsyncTransport
         return kind(ssl_context=ssl_context, proxy=proxy)
 
@@ -49,10 +53,11 @@ class Runtime:
         return wait(*args) if self.is_blocking else await asyncio.to_thread(wait, *args)
 
     def __repr__(self) -> str:
-        return "blocking" if self.is_blocking else "asyncio"
+        return ("blocking" if self.is_blocking else "asyncio") + ("-http2" if self.http2 else "")
 
 
 BLOCKING, ASYNCIO = Runtime(is_blocking=True), Runtime(is_blocking=False)
+HTTP2 = (Runtime(is_blocking=True, http2=True), Runtime(is_blocking=False, http2=True))
 
 
 def finish(work: Awaitable[T]) -> T:

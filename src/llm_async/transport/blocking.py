@@ -36,7 +36,7 @@ class BlockingTransport:
 
     def __init__(self, *, ssl_context: ssl.SSLContext | None = None, proxy: str | None = None) -> None:
         self._ssl_context, self._proxy = ssl_context, proxy
-        self._pool = Pool()
+        self._pool: Pool[Connection] = Pool()
         weakref.finalize(self, self._pool.close)  # forgotten sockets warn, at the latest when Python ends
 
     def open(self, request: HttpRequest) -> AbstractAsyncContextManager[HttpReply]:
@@ -93,7 +93,13 @@ class BlockingReply:
     """An answer whose body is still in the connection."""
 
     def __init__(
-        self, pool: Pool, origin: Hashable, connection: Connection, address: Address, answer: head.Head, rest: bytes
+        self,
+        pool: Pool[Connection],
+        origin: Hashable,
+        connection: Connection,
+        address: Address,
+        answer: head.Head,
+        rest: bytes,
     ) -> None:
         self.status: int = answer.status
         self.headers: Mapping[str, str] = answer.headers

@@ -6,8 +6,7 @@ import os
 import threading
 import time
 from collections.abc import Hashable
-
-from llm_async.transport.connection import Connection
+from typing import Generic, Protocol, TypeVar
 
 KEPT_FOR = 30.0
 """Seconds after which an idle connection is closed: servers and firewalls forget them too."""
@@ -15,20 +14,38 @@ KEPT_FOR = 30.0
 KEPT_PER_ORIGIN = 20
 
 
-class Pool:
+class Keepable(Protocol):
+    """A connection, as far as a pool deals with it."""
+
+    idle_since: float
+    """When it was last put by."""
+
+    def is_quiet(self) -> bool:
+        """Say whether nothing has come since the last answer."""
+        ...
+
+    def close(self) -> None:
+        """Close it."""
+        ...
+
+
+K = TypeVar("K", bound=Keepable)
+
+
+class Pool(Generic[K]):
     """Idle connections, shared by the threads of one process; a forked child begins with none.
 
     Attributes:
         lent: the connections that carry an answer.
     """
 
-    _kept: dict[Hashable, list[Connection]]
-    lent: set[Connection]
+    _kept: dict[Hashable, list[K]]
+    lent: set[K]
 
     def __init__(self) -> None:
         self._start_over()
 
-    def take(self, origin: Hashable) -> Connection | None:
+    def take(self, origin: Hashable) -> K | None:
         """Return the connection used last, or None."""
         self._check_process()
         while True:
@@ -41,7 +58,7 @@ class Pool:
                 return connection
             connection.close()
 
-    def put(self, origin: Hashable, connection: Connection) -> None:
+    def put(self, origin: Hashable, connection: K) -> None:
         """Keep a connection whose answer was read to its end."""
         self._check_process()
         now = connection.idle_since = time.monotonic()
@@ -66,7 +83,7 @@ class Pool:
         while self.lent:
             self.lent.pop().close()
 
-    def _remove_superfluous(self, now: float) -> list[Connection]:
+    def _remove_superfluous(self, now: float) -> list[K]:
         superfluous = []
         for origin, kept in list(self._kept.items()):
             fresh = [each for each in kept if now - each.idle_since < KEPT_FOR][-KEPT_PER_ORIGIN:]

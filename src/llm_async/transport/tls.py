@@ -12,8 +12,15 @@ def default_context() -> ssl.SSLContext:
     return _context_for(os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR"))
 
 
+def http2_context() -> ssl.SSLContext:
+    """Return the same for HTTP/2: another one, because a context says to every server which protocols it may choose."""
+    return _context_for(os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR"), ("h2", "http/1.1"))
+
+
 @lru_cache(maxsize=8)
-def _context_for(_file: str | None, _folder: str | None) -> ssl.SSLContext:  # both are read by OpenSSL itself
+def _context_for(
+    _file: str | None, _folder: str | None, protocols: tuple[str, ...] = ("http/1.1",)
+) -> ssl.SSLContext:  # file and folder are read by OpenSSL itself
     context = ssl.create_default_context()
-    context.set_alpn_protocols(["http/1.1"])
+    context.set_alpn_protocols(list(protocols))
     return context

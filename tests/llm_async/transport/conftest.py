@@ -9,10 +9,10 @@ import pytest
 
 from authority import Authority, make_authority
 from server import Server
-from transports import ASYNCIO, BLOCKING, Runtime
+from transports import ASYNCIO, BLOCKING, HTTP2, Runtime
 
 
-@pytest.fixture(params=[BLOCKING, ASYNCIO], ids=str)
+@pytest.fixture(params=[BLOCKING, ASYNCIO, *HTTP2], ids=str)
 def runtime(request: pytest.FixtureRequest) -> Runtime:
     found: Runtime = request.param
     return found

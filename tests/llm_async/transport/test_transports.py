@@ -163,7 +163,7 @@ def test_a_large_request_and_a_large_answer_pass(runtime: Runtime, server: Serve
 def test_an_answer_larger_than_the_bound_is_refused(
     runtime: Runtime, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in ("blocking", "asynchronous"):
+    for module in ("blocking", "asynchronous", "http2"):
         monkeypatch.setattr(f"llm_async.transport.{module}.MAX_BODY", 10)
     server.reply(body=b"12345678901")
     server.reply(body=[b"123456", b"78901"])
@@ -375,7 +375,7 @@ def test_a_refusal_sent_while_the_request_is_still_being_sent_is_read(runtime: R
 
 
 NOT_HTTP = {
-    "another protocol": b"220 mail.test ESMTP\r\n",
+    "another protocol": b"220 mail.test ESMTP\r\n\r\n",
     "a wrong status": b"HTTP/1.1 OK\r\n\r\n",
     "a switch of protocols": b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n",
     "endless headers": b"HTTP/1.1 200 OK\r\nX: " + b"x" * 300_000,
