@@ -296,6 +296,9 @@ def test_results_that_nobody_asked_for_keep_their_order_and_their_ids() -> None:
     said = model({"functionCall": {"id": "7", "name": "find"}})
 
     assert contents_of(user({"text": "?"}), said, own)[2] == own
+    assert contents_of(user({"text": "?"}), said, ToolResult("8", "x", "find"))[2] == user(
+        response("find", "8", result="x")
+    )
     assert contents_of(user({"text": "?"}), ToolResult("3", "x", "late"))[1] == user(response("late", "3", result="x"))
 
 
@@ -607,6 +610,7 @@ def test_only_the_first_of_several_candidates_is_read() -> None:
 
     assert whole(body).text == "a"
     assert assemble(events_of(body)).text == "a"
+    assert gemini.message_in(body) == model({"text": "a"})
 
 
 def test_a_streams_citations_add_up_and_its_grounding_is_the_last() -> None:
@@ -697,6 +701,7 @@ def test_an_error_that_came_as_an_array_is_read() -> None:
     error = error_of(429, [{"error": {"code": 429, "message": "The input token count exceeds", "status": "X"}}])
 
     assert isinstance(error, ContextLengthError)
+    assert (error.code, str(error)) == ("X", "The input token count exceeds (HTTP 429)")
     assert isinstance(gemini.decode_error(502, {}, b"<html>Bad gateway</html>"), OverloadedError)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from llm_async.dialects.gemini.replies import first_candidate
 from llm_async.models.event import ModelEvent, Opaque, ReasoningDelta, TextDelta
 from llm_async.models.response import Reply
 from llm_async.models.tool_call import ToolCall
@@ -16,9 +17,8 @@ from llm_async.models.tool_call import ToolCall
 
 def message_in(body: Any, calls: Sequence[ToolCall] = ()) -> Any:
     """Return the model's message out of a whole answer, decoded: what is sent back of it, its parts as they are."""
-    candidates = body.get("candidates") if isinstance(body, dict) else None
-    first = candidates[0] if isinstance(candidates, list) and candidates else None
-    content = first.get("content") if isinstance(first, dict) else None
+    candidate = first_candidate(body) if isinstance(body, dict) else None
+    content = candidate.get("content") if candidate is not None else None
     content = content if isinstance(content, dict) else {}
     parts = content.get("parts")
     return content | {"role": content.get("role") or "model", "parts": parts if isinstance(parts, list) else []}

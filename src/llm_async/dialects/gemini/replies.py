@@ -152,7 +152,7 @@ def _say(answer: dict[str, Any], data: bytes, events: list[ModelEvent]) -> None:
     rest = {name: value for name, value in answer.items() if name not in _READ}
     if rest:
         events.append(Opaque("answer", rest))
-    candidate = _first(answer.get("candidates"))
+    candidate = first_candidate(answer)
     if candidate is not None:
         _say_candidate(candidate, events)
     else:
@@ -167,8 +167,9 @@ def _say(answer: dict[str, Any], data: bytes, events: list[ModelEvent]) -> None:
 _READ = frozenset({"candidates", "usageMetadata", "modelVersion", "responseId", "error"})
 
 
-def _first(candidates: Any) -> dict[str, Any] | None:
-    """Return the first candidate; the others of `candidateCount` are in `.original`."""
+def first_candidate(answer: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return an answer's first candidate; the others of `candidateCount` are in `.original`."""
+    candidates = answer.get("candidates")
     if not isinstance(candidates, list):
         return None
     return next((each for each in candidates if isinstance(each, dict) and not each.get("index")), None)
