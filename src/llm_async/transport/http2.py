@@ -1,7 +1,8 @@
 """Requests over HTTP/2, or HTTP/1.1 where the server does not speak it: both faces of the port, over httpx2.
 
-Used only where `http2=True` asks for it; needs the extra `http2`. In asyncio the requests to one server share a
-connection; a blocking caller has one for each request at a time, so that no thread waits for another's reads.
+Used only where `http2=True` asks for it; needs the extra `http2`. A connection carries one request at a time. HTTP/2
+allows more, but in httpx2 (2.16) a request whose data have arrived waits until another one's read returns, and a
+stream that is left early is forgotten without a word, so that the server generates to its end.
 
 httpx2's transports are used and not its clients: those would keep cookies, follow redirects and add headers.
 """
@@ -19,7 +20,6 @@ from contextlib import AbstractAsyncContextManager
 from types import TracebackType
 from typing import Any
 
-import h2.exceptions
 import httpx2
 
 from llm_async.errors import LLMError, LLMTimeoutError, TransportError
@@ -27,38 +27,27 @@ from llm_async.timeouts import Limits
 from llm_async.transport import MAX_BODY, HttpReply, HttpRequest, failures, head
 from llm_async.transport.address import Address, check_headers, parse_url
 from llm_async.transport.encoding import decoder_for
-from llm_async.transport.httpx_parts import Internals, Phase, Timeouts, os_error, translated, was_closed, words
-from llm_async.transport.pool import KEPT_FOR, KEPT_PER_ORIGIN, Pool
+from llm_async.transport.httpx_lines import AsyncLine, Line, Shelf
+from llm_async.transport.httpx_parts import Phase, Timeouts, has_leftover, os_error, translated, was_closed, words
+from llm_async.transport.pool import KEPT_FOR, Pool
 from llm_async.transport.proxies import Proxy, proxy_for
 from llm_async.transport.tls import http2_context
 
 _DRAINED_FOR, _DRAINED_BYTES = 0.05, 64 * 1024
-_RETRIES = 3  # of connections that were closed while they were idle
-_CLOSED_WITHIN = 1.0
 
-_UNLIMITED = httpx2.Limits(max_connections=None, max_keepalive_connections=KEPT_PER_ORIGIN, keepalive_expiry=KEPT_FOR)
+_LIMITS = httpx2.Limits(max_connections=None, max_keepalive_connections=1, keepalive_expiry=KEPT_FOR)
 
 
-class _Settings:
-    """What both transports are made with."""
+class _Http2Transport:
+    """What both transports have in common.
 
-    def __init__(
-        self,
-        *,
-        ssl_context: ssl.SSLContext | None = None,
-        proxy: str | None = None,
-        limits: httpx2.Limits | None = None,
-        http1: bool = True,
-    ) -> None:
-        """Open nothing yet.
+    Args:
+        ssl_context: whom to trust, in place of the system's certificates; it will offer HTTP/2 to every server.
+        proxy: a proxy's URL for every request, "" for none; None takes what the environment says.
+    """
 
-        Args:
-            ssl_context: whom to trust, in place of the system's certificates; it will offer HTTP/2 to every server.
-            proxy: a proxy's URL for every request, "" for none; None takes what the environment says.
-            limits: how many connections there may be and how long idle ones are kept; None: any number, 30 s.
-            http1: whether HTTP/1.1 will do; without it even http:// addresses are spoken to in HTTP/2.
-        """
-        self._ssl_context, self._proxy, self._limits, self._http1 = ssl_context, proxy, limits, http1
+    def __init__(self, *, ssl_context: ssl.SSLContext | None = None, proxy: str | None = None) -> None:
+        self._ssl_context, self._proxy = ssl_context, proxy
 
     def open(self, request: HttpRequest) -> AbstractAsyncContextManager[HttpReply]:
         """Send the request and wait for the head of the answer; see `Transport.open`.
@@ -75,9 +64,8 @@ class _Settings:
     def _options(self, proxy: Proxy | None) -> dict[str, Any]:
         options: dict[str, Any] = {
             "verify": self._ssl_context or http2_context(),
-            "http1": self._http1,
             "http2": True,
-            "limits": self._limits or _UNLIMITED,
+            "limits": _LIMITS,
             "trust_env": False,
         }
         if proxy is not None:
@@ -86,12 +74,12 @@ class _Settings:
         return options
 
 
-class Http2AsyncTransport(_Settings):
+class Http2AsyncTransport(_Http2Transport):
     """A transport for asyncio; may be used from several event loops, one after the other or at once."""
 
-    def __init__(self, **options: Any) -> None:
-        super().__init__(**options)
-        self._networks: dict[asyncio.AbstractEventLoop, tuple[_Networks, AsyncGenerator[_Networks, None]]] = {}
+    def __init__(self, *, ssl_context: ssl.SSLContext | None = None, proxy: str | None = None) -> None:
+        super().__init__(ssl_context=ssl_context, proxy=proxy)
+        self._shelves: dict[asyncio.AbstractEventLoop, tuple[Shelf, AsyncGenerator[Shelf, None]]] = {}
 
     async def sleep(self, seconds: float) -> None:
         """Wait."""
@@ -99,7 +87,7 @@ class Http2AsyncTransport(_Settings):
 
     async def aclose(self) -> None:
         """Close the connections that are kept for the running loop."""
-        kept = self._networks.pop(asyncio.get_running_loop(), None)
+        kept = self._shelves.pop(asyncio.get_running_loop(), None)
         if kept is not None:
             await kept[1].aclose()
 
@@ -108,49 +96,46 @@ class Http2AsyncTransport(_Settings):
         address = parse_url(request.url)
         headers = check_headers(request.headers)
         proxy = proxy_for(address, self._proxy)
-        networks = await self._networks_here()
-        if proxy not in networks:
-            networks[proxy] = httpx2.AsyncHTTPTransport(**self._options(proxy))
-        for attempts_left in reversed(range(_RETRIES)):
+        origin = (address.scheme, address.host, address.port, proxy)
+        shelf = await self._shelf()
+        while True:
+            kept = await shelf.take(origin)
+            line = kept or AsyncLine(httpx2.AsyncHTTPTransport(**self._options(proxy)))
+            shelf.lent.add(line)
             phase = Phase(request.limits)
             message = _message(request, address, headers, {"timeout": {}, "trace": phase.trace})
             try:
                 async with phase.scope:
-                    response = await networks[proxy].handle_async_request(message)
-            except asyncio.CancelledError:
-                await phase.abandon()
-                raise
+                    response = await line.network.handle_async_request(message)
+                return _AsyncReply(response, address, request.limits, line, shelf, origin)
             except (httpx2.TransportError, OSError, ValueError) as error:
-                await phase.abandon()
+                await shelf.discard(line, phase)
                 if phase.scope.expired():
                     raise request.limits.error(phase.limit) from error
-                if attempts_left and not phase.is_fresh and was_closed(error):
+                if kept is not None and not phase.is_fresh and was_closed(error):
                     continue  # by the server while it was idle; it has not seen this request
                 raise translated(address, proxy, error) from error
-            try:
-                return _AsyncReply(response, address, request.limits)
-            except TransportError:
-                await response.stream.aclose()  # type: ignore[union-attr] # an async network gives async streams
+            except BaseException:
+                await shelf.discard(line, phase)
                 raise
-        raise AssertionError("unreachable")  # pragma: no cover # the last attempt returns or raises
 
-    async def _networks_here(self) -> _Networks:
+    async def _shelf(self) -> Shelf:
         loop = asyncio.get_running_loop()
-        kept = self._networks.get(loop)
+        kept = self._shelves.get(loop)
         if kept is None:
-            for other in [each for each in list(self._networks) if each.is_closed()]:
-                del self._networks[other]
-            keeper = _keep_networks(loop, weakref.ref(self))
-            kept = self._networks[loop] = await anext(keeper), keeper
+            for other in [each for each in list(self._shelves) if each.is_closed()]:
+                del self._shelves[other]
+            keeper = _keep_shelf(loop, weakref.ref(self))
+            kept = self._shelves[loop] = await anext(keeper), keeper
         return kept[0]
 
 
-class Http2BlockingTransport(_Settings):
+class Http2BlockingTransport(_Http2Transport):
     """A transport for callers without an event loop; shared by threads, and of use in a forked child."""
 
-    def __init__(self, **options: Any) -> None:
-        super().__init__(**options)
-        self._pool: Pool[_Line] = Pool()
+    def __init__(self, *, ssl_context: ssl.SSLContext | None = None, proxy: str | None = None) -> None:
+        super().__init__(ssl_context=ssl_context, proxy=proxy)
+        self._pool: Pool[Line] = Pool()
         weakref.finalize(self, self._pool.close)
 
     async def sleep(self, seconds: float) -> None:
@@ -169,7 +154,7 @@ class Http2BlockingTransport(_Settings):
         origin = (address.scheme, address.host, address.port, proxy)
         while True:
             kept = self._pool.take(origin)
-            line = kept or _Line(httpx2.HTTPTransport(**self._options(proxy)))
+            line = kept or Line(httpx2.HTTPTransport(**self._options(proxy)))
             timeouts = Timeouts(request.limits)
             try:
                 message = _message(request, address, headers, {"timeout": timeouts, "trace": timeouts.trace})
@@ -256,13 +241,20 @@ class _Reply:
 
 
 class _AsyncReply(_Reply):
-    def __init__(self, response: httpx2.Response, address: Address, limits: Limits) -> None:
+    def __init__(
+        self,
+        response: httpx2.Response,
+        address: Address,
+        limits: Limits,
+        line: AsyncLine,
+        shelf: Shelf,
+        origin: Hashable,
+    ) -> None:
         super().__init__(response, address)
-        self._limits = limits
+        self._limits, self._line, self._shelf, self._origin = limits, line, shelf, origin
         assert isinstance(response.stream, httpx2.AsyncByteStream)
         self._stream = response.stream
         self._pieces: AsyncIterator[bytes] = aiter(response.stream)
-        self._internals = Internals(response.stream)
 
     async def _next(self) -> bytes | None:
         if self._is_done:
@@ -286,8 +278,12 @@ class _AsyncReply(_Reply):
                     left -= len(data)
 
     async def aclose(self) -> None:
-        """Free the connection; the server hears of it, and a cancellation does not keep it from that."""
-        await asyncio.shield(asyncio.ensure_future(self._close()))
+        """Keep the connection if the body was read to its end, else close it."""
+        if self._is_done and not has_leftover(self._stream):
+            await asyncio.shield(asyncio.ensure_future(self._stream.aclose()))
+            await self._shelf.put(self._origin, self._line)
+        else:
+            await self._shelf.discard(self._line)
 
     async def _receive(self) -> bytes | None:
         try:
@@ -296,17 +292,6 @@ class _AsyncReply(_Reply):
             self._is_done = True
             return None
 
-    async def _close(self) -> None:
-        with contextlib.suppress(httpx2.TransportError, OSError, h2.exceptions.ProtocolError):
-            async with asyncio.timeout(_CLOSED_WITHIN):
-                if not self._is_done:
-                    await self._internals.reset()
-                elif self._internals.has_leftover():
-                    await self._internals.close_connection()
-                if isinstance(self._pieces, AsyncGenerator):
-                    await self._pieces.aclose()
-        await self._stream.aclose()
-
 
 class _BlockingReply(_Reply):
     def __init__(
@@ -314,8 +299,8 @@ class _BlockingReply(_Reply):
         response: httpx2.Response,
         address: Address,
         timeouts: Timeouts,
-        line: _Line,
-        pool: Pool[_Line],
+        line: Line,
+        pool: Pool[Line],
         origin: Hashable,
     ) -> None:
         super().__init__(response, address)
@@ -324,7 +309,6 @@ class _BlockingReply(_Reply):
         assert isinstance(response.stream, httpx2.SyncByteStream)
         self._stream = response.stream
         self._pieces: Iterator[bytes] = iter(response.stream)
-        self._internals = Internals(response.stream)
 
     async def _next(self) -> bytes | None:
         if self._is_done:
@@ -349,7 +333,7 @@ class _BlockingReply(_Reply):
     async def aclose(self) -> None:
         """Keep the connection if the body was read to its end, else close it."""
         self._pool.lent.discard(self._line)
-        if not self._is_done or self._internals.has_leftover():
+        if not self._is_done or has_leftover(self._stream):
             self._line.close()
             return
         self._stream.close()
@@ -364,7 +348,7 @@ class _BlockingReply(_Reply):
 
 
 class _Exchange(AbstractAsyncContextManager[HttpReply]):
-    def __init__(self, transport: _Settings, request: HttpRequest) -> None:
+    def __init__(self, transport: _Http2Transport, request: HttpRequest) -> None:
         self._transport, self._request = transport, request
         self._reply: _Reply | None = None
 
@@ -382,37 +366,18 @@ class _Exchange(AbstractAsyncContextManager[HttpReply]):
 
 # ----------------------------------------------------------------------------------- connections and their phases
 
-_Networks = dict[Proxy | None, httpx2.AsyncHTTPTransport]
 
-
-async def _keep_networks(
+async def _keep_shelf(
     loop: asyncio.AbstractEventLoop, transport: weakref.ref[Http2AsyncTransport]
-) -> AsyncGenerator[_Networks, None]:
-    """Yield a place for connections and close them at the end, which `asyncio.run` brings about for every generator."""
-    networks: _Networks = {}
+) -> AsyncGenerator[Shelf, None]:
+    """Yield a shelf and clear it at the end, which `asyncio.run` brings about for every async generator."""
+    shelf = Shelf()
     try:
-        yield networks
+        yield shelf
     finally:
         if (owner := transport()) is not None:
-            owner._networks.pop(loop, None)
-        for network in networks.values():
-            await network.aclose()
-
-
-class _Line:
-    """One blocking connection, and httpx2's machinery around it."""
-
-    def __init__(self, network: httpx2.HTTPTransport) -> None:
-        self.network, self.idle_since = network, 0.0
-
-    def is_quiet(self) -> bool:
-        """Say yes: httpx2 looks for itself whether a connection can still be used."""
-        return True
-
-    def close(self) -> None:
-        """Close the connection."""
-        with contextlib.suppress(httpx2.TransportError, OSError, h2.exceptions.ProtocolError):
-            self.network.close()
+            owner._shelves.pop(loop, None)
+        await shelf.aclose()
 
 
 def _message(

@@ -16,8 +16,6 @@ from llm_async.transport import failures
 from llm_async.transport.address import Address
 from llm_async.transport.proxies import Proxy
 
-_CANCEL = 8  # an error code of HTTP/2
-
 
 class Phase:
     """The time until the head of an answer: first to connect, then to wait for it.
@@ -49,12 +47,11 @@ class Phase:
                 seconds, self.limit = 0.0, error.limit
             self.scope.reschedule(None if seconds is None else asyncio.get_running_loop().time() + seconds)
 
-
     async def abandon(self) -> None:
         """Close a connection that was not ready yet: httpx2 does not where a TLS handshake is cancelled."""
         opening, self._opening = self._opening, None
         if opening is not None:
-            await asyncio.shield(asyncio.ensure_future(opening.aclose()))
+            await opening.aclose()
 
 
 class Timeouts(dict[str, float | None]):
@@ -92,40 +89,14 @@ def _begins_request(name: str, info: Mapping[str, Any]) -> bool:
     return name.endswith(".send_request_headers.started") and info["request"].method != b"CONNECT"
 
 
-class Internals:
-    """What httpx2 leaves out, done with its private parts; where a version has others, it is left out here too.
+def has_leftover(stream: httpx2.AsyncByteStream | httpx2.SyncByteStream) -> bool:
+    """Return whether something came behind an HTTP/1.1 answer, which httpx2 would take for the next one's.
 
-    An HTTP/2 stream that nobody reads on is forgotten without a word: the server would generate to its end, and what
-    arrived unread is not given back to the window, so that the connection would dry up. Bytes behind an HTTP/1.1
-    answer are kept, and would be taken for the answer to the next request.
+    It shows nowhere but in private parts; a version that has others is believed.
     """
-
-    def __init__(self, stream: httpx2.AsyncByteStream | httpx2.SyncByteStream) -> None:
-        inner = getattr(getattr(stream, "_httpcore_stream", None), "_stream", None)
-        self._connection: Any = getattr(inner, "_connection", None)
-        self._request: Any = getattr(inner, "_request", None)
-        self._id: Any = getattr(inner, "_stream_id", None)
-        self._events: list[Any] = getattr(self._connection, "_events", {}).get(self._id, [])
-
-    async def reset(self) -> None:
-        """Tell an HTTP/2 server that the rest of the answer is not wanted."""
-        state = getattr(self._connection, "_h2_state", None)
-        if state is None or self._id is None:
-            return
-        for event in self._events:
-            if unread := getattr(event, "flow_controlled_length", 0):
-                state.acknowledge_received_data(unread, self._id)
-        state.reset_stream(self._id, _CANCEL)
-        await self._connection._write_outgoing_data(self._request)
-
-    def has_leftover(self) -> bool:
-        """Return whether something came behind an HTTP/1.1 answer."""
-        state = getattr(self._connection, "_h11_state", None)
-        return state is not None and bool(state.trailing_data[0])
-
-    async def close_connection(self) -> None:
-        """Close the connection of an asyncio network, and not just the answer."""
-        await self._connection.aclose()
+    inner = getattr(getattr(stream, "_httpcore_stream", None), "_stream", None)
+    state = getattr(getattr(inner, "_connection", None), "_h11_state", None)
+    return state is not None and bool(state.trailing_data[0])
 
 
 def was_closed(error: Exception) -> bool:
