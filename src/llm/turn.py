@@ -50,6 +50,12 @@ class Turn:
         self._show_split(self._parser.flush(), shown)
         return shown
 
+    def whole(self) -> Response:
+        """Return the reply, which has come to its end."""
+        if self.response is None:
+            raise AssertionError("a model stream that raises nothing ends with Closed")
+        return self.response
+
     @property
     def answer(self) -> str:
         """The answer so far, without reasoning."""
