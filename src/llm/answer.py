@@ -10,9 +10,10 @@ import msgspec
 
 from llm.events import FinalResponse, StreamEvent, UsageInfo, VerboseInfo, done, final, verbose
 from llm.options import CallOptions
+from llm.structured import OutputFormat
 from llm.tools.job import ToolJob
 from llm.turn import Turn
-from llm_async import Response
+from llm_async import OutputTruncatedError, Response, StructuredOutputError
 from llm_async.models import Usage
 
 
@@ -32,6 +33,9 @@ class Answer:
         self._turns: list[Turn] = []
         self._jobs: list[ToolJob] = []
         self._messages: list[dict[str, Any]] = []
+        self._has_value = False
+        self._value: Any = None
+        self._parsed: Any = None
 
     def start(self) -> None:
         """Start the stopwatch."""
@@ -41,6 +45,24 @@ class Answer:
         """Note that the first piece has come."""
         if self._first is None:
             self._first = time.monotonic()
+
+    def read_output(self, output: OutputFormat, turn: Turn) -> None:
+        """Read a reply that must have a certain shape.
+
+        Raises:
+            OutputTruncatedError: it was cut off.
+            StructuredOutputError: it does not fit.
+        """
+        reply = turn.whole()
+        if reply.main_response.tool_calls:
+            return  # not the answer yet
+        if reply.finish_reason == "length":
+            raise OutputTruncatedError("the answer was cut off; a larger max_tokens may help", text=turn.answer)
+        if reply.finish_reason in ("refusal", "content_filter"):
+            told = reply.main_response.refusal or reply.finish_reason
+            raise StructuredOutputError(f"the model did not answer: {told}", text=turn.answer, problems=(told,))
+        self._value, self._parsed = output.read(turn.answer)
+        self._has_value = True
 
     def add_turn(self, turn: Turn) -> None:
         """Take in a reply of the model."""
@@ -59,7 +81,11 @@ class Answer:
     def end(self, options: CallOptions) -> list[StreamEvent]:
         """Put the whole together and return the events that end the stream."""
         self.final = response = self._response(options)
-        ending = [verbose(response["verbose"])] if "verbose" in response else []
+        ending: list[StreamEvent] = []
+        if self._has_value:
+            ending.append({"type": "answer", "content": self._value, "depth": 0})
+        if "verbose" in response:
+            ending.append(verbose(response["verbose"]))
         return [*ending, *([final(response)] if options.final else []), done()]
 
     def _response(self, options: CallOptions) -> FinalResponse:
@@ -67,7 +93,7 @@ class Answer:
         replies = [turn.whole() for turn in self._turns]
         usage: UsageInfo = msgspec.to_builtins(_sum([reply.usage for reply in replies]))
         response: FinalResponse = {
-            "answer": last.answer,
+            "answer": self._value if self._has_value else last.answer,
             "messages": self._messages,
             "finish_reason": replies[-1].finish_reason,
             "usage": usage,
@@ -75,6 +101,8 @@ class Answer:
         thoughts = "".join(turn.reasoning for turn in self._turns)
         if thoughts and not options.hide_thinking:
             response["reasoning"] = thoughts
+        if self._parsed is not None:
+            response["parsed"] = self._parsed
         if self._jobs:
             response["tool_calls"] = [job.described for job in self._jobs]
         if results := [job.outcome for job in self._jobs if job.outcome is not None]:

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
+from functools import partial
 from typing import Any
 
 from msgspec.structs import replace
 
 from llm.answer import Answer
 from llm.events import Decision, Events, StreamEvent
+from llm.images import has_pictures, with_pictures
 from llm.layers import ModelStream
 from llm.options import CallOptions
 from llm.review import ask, is_approved, reason_of
@@ -21,7 +23,14 @@ from llm.runtime import Runtime
 from llm.runtime.relay import relay
 from llm.tools.job import ToolJob
 from llm.turn import Turn
-from llm_async import LLMTimeoutError, ModelRequestError, Response
+from llm_async import (
+    LLMTimeoutError,
+    Message,
+    ModelRequestError,
+    OutputTruncatedError,
+    Response,
+    StructuredOutputError,
+)
 from llm_async.models import ModelRequest
 
 
@@ -32,13 +41,26 @@ async def converse(
 
     Raises:
         ModelRequestError, LLMTimeoutError: the request failed; `.partial` holds what had arrived.
+        StructuredOutputError: the answer does not fit what was asked for, after the last retry.
     """
     answer.start()
-    for rounds_left in reversed(range(options.max_tool_rounds)):
-        turn = Turn(options.thinking_token, hide_thinking=options.hide_thinking)
-        async with aclosing(_one_turn(turn, request, stream, answer)) as shown:
-            async for batch in shown:
-                yield batch
+    if has_pictures(request):
+        request = await runtime.call(partial(with_pictures, request))
+    rounds_left, retries_left = options.max_tool_rounds, options.output_retries
+    while True:
+        turn = Turn(options.thinking_token, hide_thinking=options.hide_thinking, hide_answer=bool(options.output))
+        try:
+            async with aclosing(_one_turn(turn, request, stream, answer)) as shown:
+                async for batch in shown:
+                    yield batch
+            if options.output is not None:
+                answer.read_output(options.output, turn)
+        except StructuredOutputError as error:
+            if not retries_left or isinstance(error, OutputTruncatedError):
+                raise
+            retries_left -= 1
+            request = _asked_again(request, error)
+            continue
         reply = turn.whole()
         jobs = _jobs(reply, options, answer)
         answer.add_turn(turn)
@@ -52,6 +74,7 @@ async def converse(
                 decision = yield batch
         answer.add_jobs(jobs)
         results = [job.result for job in jobs if job.result is not None]
+        rounds_left -= 1
         if not jobs or len(results) < len(jobs) or not rounds_left:
             break  # nothing to tell the model, or something that only the caller can
         request = replace(request, messages=(*request.messages, reply.main_response, *results))
@@ -76,6 +99,13 @@ async def _one_turn(
         raise
     if held_back := turn.flush():
         yield held_back
+
+
+def _asked_again(request: ModelRequest, error: StructuredOutputError) -> ModelRequest:
+    """Return the request with the answer that does not fit, and what is wrong with it."""
+    problem = f"This answer does not fit the schema: {'; '.join(error.problems) or error}. Answer again, in JSON only."
+    again = (Message("assistant", error.text or "(nothing)"), Message("user", problem))
+    return replace(request, messages=(*request.messages, *again))
 
 
 def _jobs(reply: Response, options: CallOptions, answer: Answer) -> list[ToolJob]:

@@ -89,7 +89,7 @@ class FinalResponse(TypedDict):
     """A whole answer."""
 
     answer: Any
-    """The text."""
+    """The text; with an `output_format`, plain data of that shape."""
 
     messages: list[dict[str, Any]]
     """The messages that this answer adds to the conversation, ready to be appended to it."""
@@ -98,6 +98,9 @@ class FinalResponse(TypedDict):
     """Why the model stopped: `stop`, `length` (it was cut off), `content_filter`, `refusal`, …"""
 
     usage: UsageInfo
+
+    parsed: NotRequired[Any]
+    """With an `output_format` that is a class: the answer as an instance of it."""
 
     reasoning: NotRequired[str]
     """What the model thought; absent if hidden or empty."""

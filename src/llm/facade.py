@@ -28,11 +28,11 @@ from llm.runtime.blocking import BlockingRuntime
 from llm.runtime.drive import drive, finish
 from llm.source import source_for
 from llm.stream import AsyncEventStream, EventStream
+from llm.structured import output_format as read_output_format
 from llm.thinking import CustomThinkingToken
 from llm.tools.introspect import toolset
-from llm_async import BaseProvider, ConfigurationError, Message, RetryPolicy, Timeouts, Tool
+from llm_async import BaseProvider, ConfigurationError, RetryPolicy, Timeouts, Tool
 from llm_async.models import ModelRequest
-from llm_async.models.message import Native
 from llm_async.providers.base import Messages
 from llm_async.timeouts import Limits
 
@@ -123,6 +123,7 @@ class LLM:
         on_review: OnReview | None = None,
         max_tool_rounds: int | None = None,
         max_parallel_tools: int | None = None,
+        output_retries: int = 0,
     ) -> FinalResponse:
         """Return the whole answer.
 
@@ -139,7 +140,7 @@ class LLM:
             ModelRequestError: the request failed; `.partial` holds what had arrived.
             LLMTimeoutError: a time limit ran out; the same.
         """
-        _check_unbuilt(output_format, lm_studio_unload_model)
+        _not_yet("lm_studio_unload_model", given=bool(lm_studio_unload_model))
         options = self._options(
             verbose=verbose,
             hide_thinking=hide_thinking,
@@ -149,6 +150,8 @@ class LLM:
             on_review=on_review,
             max_tool_rounds=max_tool_rounds,
             max_parallel_tools=max_parallel_tools,
+            output=output_format,
+            output_retries=output_retries,
         )
         request = self._request(messages, options, extra_body, max_tokens, reasoning_effort)
         return finish(self._fold(request, options, BlockingRuntime()))
@@ -171,6 +174,7 @@ class LLM:
         on_review: OnReview | None = None,
         max_tool_rounds: int | None = None,
         max_parallel_tools: int | None = None,
+        output_retries: int = 0,
     ) -> EventStream:
         """Return the answer as a stream of events. Nothing is sent before its first step.
 
@@ -179,7 +183,7 @@ class LLM:
 
         The other arguments are those of `response`; the stream raises what `response` raises.
         """
-        _check_unbuilt(output_format, lm_studio_unload_model)
+        _not_yet("lm_studio_unload_model", given=bool(lm_studio_unload_model))
         options = self._options(
             final=final,
             verbose=verbose,
@@ -190,6 +194,8 @@ class LLM:
             on_review=on_review,
             max_tool_rounds=max_tool_rounds,
             max_parallel_tools=max_parallel_tools,
+            output=output_format,
+            output_retries=output_retries,
         )
         request = self._request(messages, options, extra_body, max_tokens, reasoning_effort)
         answer, pending = Answer(), Pending()
@@ -213,11 +219,12 @@ class LLM:
         on_review: OnReview | None = None,
         max_tool_rounds: int | None = None,
         max_parallel_tools: int | None = None,
+        output_retries: int = 0,
     ) -> FinalResponse:
         """Return the whole answer; `response` for asyncio."""
         from llm.runtime.asynchronous import AsyncioRuntime  # loads asyncio, which blocking users need not
 
-        _check_unbuilt(output_format, lm_studio_unload_model)
+        _not_yet("lm_studio_unload_model", given=bool(lm_studio_unload_model))
         options = self._options(
             verbose=verbose,
             hide_thinking=hide_thinking,
@@ -227,6 +234,8 @@ class LLM:
             on_review=on_review,
             max_tool_rounds=max_tool_rounds,
             max_parallel_tools=max_parallel_tools,
+            output=output_format,
+            output_retries=output_retries,
         )
         request = self._request(messages, options, extra_body, max_tokens, reasoning_effort)
         return await self._fold(request, options, AsyncioRuntime())
@@ -249,11 +258,12 @@ class LLM:
         on_review: OnReview | None = None,
         max_tool_rounds: int | None = None,
         max_parallel_tools: int | None = None,
+        output_retries: int = 0,
     ) -> AsyncEventStream:
         """Return the answer as a stream of events for `async for`; `stream_response` for asyncio."""
         from llm.runtime.asynchronous import AsyncioRuntime, unpack  # as in async_response
 
-        _check_unbuilt(output_format, lm_studio_unload_model)
+        _not_yet("lm_studio_unload_model", given=bool(lm_studio_unload_model))
         options = self._options(
             final=final,
             verbose=verbose,
@@ -264,6 +274,8 @@ class LLM:
             on_review=on_review,
             max_tool_rounds=max_tool_rounds,
             max_parallel_tools=max_parallel_tools,
+            output=output_format,
+            output_retries=output_retries,
         )
         request = self._request(messages, options, extra_body, max_tokens, reasoning_effort)
         answer, pending = Answer(), Pending()
@@ -314,19 +326,14 @@ class LLM:
         parameters = merged_parameters(
             self.config, extra_body=extra_body, max_tokens=max_tokens, reasoning_effort=reasoning_effort
         )
-        request = ModelRequest.build(
+        return ModelRequest.build(
             self._source.model,
             messages,
             tools=options.tools.specs or None,
             tool_choice=parameters.pop("tool_choice", None),
+            response_schema=options.output.wire if options.output is not None else None,
             parameters=parameters,
         )
-        for index, message in enumerate(request.messages):
-            if isinstance(message, Message) and not isinstance(message.content, str):
-                for part in message.content:
-                    is_picture = isinstance(part, Native) and part.value.get("type") == "image"
-                    _not_yet(f"messages[{index}]: a part of type 'image'", given=is_picture)
-        return request
 
     def _options(
         self,
@@ -340,6 +347,8 @@ class LLM:
         on_review: OnReview | None,
         max_tool_rounds: int | None,
         max_parallel_tools: int | None,
+        output: object,
+        output_retries: int,
     ) -> CallOptions:
         config = self.config
         flags = {"final": final, "verbose": verbose, "hide_thinking": hide_thinking}
@@ -352,6 +361,8 @@ class LLM:
         for name, count in counts.items():
             if count is not None:
                 check_count(name, count)
+        if not isinstance(output_retries, int) or isinstance(output_retries, bool) or output_retries < 0:
+            raise ConfigurationError(f"output_retries must be a whole number from 0; it is {output_retries!r}")
         for name, function in (("tool_interceptor", interceptor), ("on_review", on_review)):
             if function is not None and not callable(function):
                 raise ConfigurationError(f"{name} must be a function; it is a {type(function).__name__}")
@@ -366,6 +377,8 @@ class LLM:
             on_review=on_review,
             max_tool_rounds=config.max_tool_rounds if max_tool_rounds is None else max_tool_rounds,
             max_parallel_tools=config.max_parallel_tools if max_parallel_tools is None else max_parallel_tools,
+            output=read_output_format(output),
+            output_retries=output_retries,
             tool_limit=config.timeouts.tool,
         )
 
@@ -383,14 +396,6 @@ class LLM:
         return cast(FinalResponse, answer.final)  # a stream that ends without an error has one
 
 
-def _check_unbuilt(output_format: object, lm_studio_unload_model: object) -> None:
-    """Refuse what this version has the parameter for and not the work."""
-    _not_yet("output_format", given=output_format is not None)
-    _not_yet("lm_studio_unload_model", given=bool(lm_studio_unload_model))
-
-
 def _not_yet(what: str, *, given: bool) -> None:
     if given:
-        raise ConfigurationError(
-            f"{what} is not supported by dragoman 0.1: structured output, pictures and LM Studio come later"
-        )
+        raise ConfigurationError(f"{what} is not supported by dragoman 0.1: LM Studio's own functions come later")

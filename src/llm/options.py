@@ -8,6 +8,7 @@ from typing import Any
 from msgspec import Struct, field
 
 from llm.review import OnReview, ToolInterceptor
+from llm.structured import OutputFormat
 from llm.thinking import CustomThinkingToken
 from llm.tools.introspect import Toolset
 from llm_async import ConfigurationError, RetryPolicy, Timeouts
@@ -83,6 +84,10 @@ class CallOptions(Struct, frozen=True, kw_only=True):
     """How often tools run; from the second round on their results have gone back to the model."""
 
     max_parallel_tools: int | None = None
+    output: OutputFormat | None = None
+    output_retries: int = 0
+    """How often the model is asked again when its answer does not fit."""
+
     tool_limit: float | None = None
     """Seconds that one tool call may take."""
 
