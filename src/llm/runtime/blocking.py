@@ -57,7 +57,7 @@ async def _in_threads(jobs: Sequence[Events], limit: int) -> Events:
                 raise pump.failure
     finally:
         for pump in pumps:
-            pump.answers.put(_CLOSED)
+            pump.close()
         for pump in pumps:
             pump.join()  # a plain function cannot be interrupted; its thread is waited for, as in this thread
 
@@ -72,8 +72,14 @@ class _Pump(threading.Thread):
         super().__init__(name="dragoman-tool", daemon=True)
         self._job, self._inbox, self._gate = job, inbox, gate
         self._context = contextvars.copy_context()
+        self._is_closed = False
         self.answers: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self.failure: BaseException | None = None
+
+    def close(self) -> None:
+        """Let it end: a job that has not begun never does, one that waits for an answer is closed."""
+        self._is_closed = True
+        self.answers.put(_CLOSED)
 
     def run(self) -> None:
         """Run the job to its end, or until it is closed."""
@@ -87,7 +93,7 @@ class _Pump(threading.Thread):
         decision: Decision | None = None
         with self._gate:
             try:
-                while True:
+                while not self._is_closed:
                     try:
                         batch = finish(self._job.asend(decision))
                     except StopAsyncIteration:

@@ -6,10 +6,11 @@ its own. A failing tool is no exception to the user: it becomes a `tool_error` e
 
 from __future__ import annotations
 
+import contextlib
 import contextvars
 import inspect
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from functools import partial
 from typing import Any, TypeVar, cast
 
@@ -17,11 +18,15 @@ from llm import events
 from llm.events import Decision, Events, StreamEvent
 from llm.review import OnReview, ask
 from llm.runtime import Runtime
+from llm.runtime.stepping import Stepper
 from llm.tools.introspect import FunctionTool
 from llm.tools.results import as_text
 from llm_async.models import ToolCall, ToolResult
 
 T = TypeVar("T")
+
+GRACE = 0.1
+"""Seconds that a stream which ends waits for a generator tool that is in the middle of a step."""
 
 
 class ToolJob:
@@ -120,14 +125,17 @@ class ToolJob:
         if inspect.isawaitable(outcome):
             outcome = await there(outcome)
         if inspect.isgenerator(outcome):
+            stepper = Stepper(outcome, context)
             try:
-                step = await here(partial(_advance, outcome, None))
+                step = await runtime.call(partial(stepper.advance, None), clock.left())
                 while not step.is_last:
                     self._yielded.add(step.value)
                     decision = yield step.value
-                    step = await here(partial(_advance, outcome, decision))
+                    step = await runtime.call(partial(stepper.advance, decision), clock.left())
             finally:
-                await runtime.call(partial(context.run, outcome.close), None)
+                # A step that is still going on was cancelled or is late; its thread closes the generator after it.
+                with contextlib.suppress(TimeoutError):
+                    await runtime.call(stepper.close, GRACE if stepper.is_running else None)
             self._yielded.returned = step.value
         elif inspect.isasyncgen(outcome):
             source = cast(AsyncGenerator[Any, Any], outcome)  # what isasyncgen says of it takes nothing in
@@ -220,21 +228,6 @@ class _Clock:
         if left <= 0:
             raise TimeoutError
         return left
-
-
-class _Step:
-    __slots__ = ("is_last", "value")
-
-    def __init__(self, value: Any, *, is_last: bool) -> None:
-        self.value, self.is_last = value, is_last
-
-
-def _advance(generator: Generator[Any, Any, Any], decision: Decision | None) -> _Step:
-    """Advance a user's generator. StopIteration must not leave a worker thread: no future can carry it."""
-    try:
-        return _Step(generator.send(decision), is_last=False)
-    except StopIteration as stop:
-        return _Step(stop.value, is_last=True)
 
 
 def _makes_awaitable(function: Any) -> bool:
