@@ -77,7 +77,7 @@ def _with_pictures(message: Message, where: str) -> Message:
     given = message.original if isinstance(message.original, Mapping) else {"role": message.role}
     content: list[Any] = []
     for index, part in enumerate(given.get("content", message.content)):
-        value = part.value if isinstance(part, Native) else part
+        value: Any = part.value if isinstance(part, Native) else part
         content.append(_as_part(value, f"{where}.content[{index}]") if _is_picture(part) else part)
     return _reread({**given, "content": content}, message)
 
