@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol, TypeVar
 
@@ -28,8 +29,13 @@ class Runtime(Protocol):
         """
         ...
 
-    async def wait(self, work: Awaitable[T], seconds: float | None = None) -> T:
+    async def wait(
+        self, work: Awaitable[T], seconds: float | None = None, context: contextvars.Context | None = None
+    ) -> T:
         """Await the user's async code.
+
+        Args:
+            context: where it runs if it does not run in place, in the caller's own.
 
         Raises:
             TimeoutError: it took longer than `seconds`; it was cancelled.

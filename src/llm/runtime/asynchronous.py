@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from typing import Any, TypeVar
@@ -31,7 +32,9 @@ class AsyncioRuntime:
         async with asyncio.timeout(seconds):
             return await workers.run(work)
 
-    async def wait(self, work: Awaitable[T], seconds: float | None = None) -> T:
+    async def wait(
+        self, work: Awaitable[T], seconds: float | None = None, context: contextvars.Context | None = None
+    ) -> T:
         """Await `work` in place."""
         async with asyncio.timeout(seconds):
             return await work

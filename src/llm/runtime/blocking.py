@@ -28,11 +28,13 @@ class BlockingRuntime:
         """Run `work` here and now; it cannot be interrupted, whatever `seconds` says."""
         return work()
 
-    async def wait(self, work: Awaitable[T], seconds: float | None = None) -> T:
+    async def wait(
+        self, work: Awaitable[T], seconds: float | None = None, context: contextvars.Context | None = None
+    ) -> T:
         """Run async code on the background loop, and wait for it."""
         from llm.runtime import loop_thread  # loads asyncio, for the one case that needs it
 
-        return loop_thread.run(work, seconds)
+        return loop_thread.run(work, seconds, context)
 
     def merge(self, jobs: Sequence[Events], *, limit: int | None) -> Events:
         """Yield the events of jobs: one after the other in this thread, or `limit` at once in threads."""
