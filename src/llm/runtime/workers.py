@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
+import os
 import queue
 import threading
 from collections.abc import Callable
+from functools import partial
 from typing import Any, TypeVar
 
 T = TypeVar("T")
 
 _idle: queue.SimpleQueue[_Worker] = queue.SimpleQueue()
+_process = os.getpid()
 
 
 async def run(work: Callable[[], T]) -> T:
-    """Run `work` in a worker thread. One that is cancelled is left to end by itself."""
+    """Run `work` in a worker thread, with the caller's context variables. Cancelled, it is left to end by itself."""
     loop = asyncio.get_running_loop()
     future: asyncio.Future[T] = loop.create_future()
-    try:
-        worker = _idle.get_nowait()
-    except queue.Empty:
-        worker = _Worker()
-        worker.start()
+    worker = _free_worker()
 
     def report(settle: Callable[[Any], None], value: Any) -> None:
         if not future.done():
@@ -36,8 +36,20 @@ async def run(work: Callable[[], T]) -> T:
         except RuntimeError:
             pass  # the loop was closed meanwhile; nobody waits any more
 
-    worker.tasks.put((work, done))
+    worker.tasks.put((partial(contextvars.copy_context().run, work), done))
     return await future
+
+
+def _free_worker() -> _Worker:
+    global _idle, _process
+    if _process != os.getpid():  # a forked child has the list of the threads and none of them
+        _process, _idle = os.getpid(), queue.SimpleQueue()
+    try:
+        return _idle.get_nowait()
+    except queue.Empty:
+        worker = _Worker()
+        worker.start()
+        return worker
 
 
 class _Worker(threading.Thread):
@@ -53,9 +65,13 @@ class _Worker(threading.Thread):
         """Wait for work, for ever."""
         while True:
             work, done = self.tasks.get()
-            value, failure = None, None
+            value: Any = None
+            failure: BaseException | None = None
             try:
                 value = work()
+            except StopIteration as error:  # which no future can carry
+                failure = RuntimeError("StopIteration was raised, which only an iterator may")
+                failure.__cause__ = error
             except BaseException as error:  # noqa: BLE001 - it is raised again where the work is awaited
                 failure = error
             _idle.put(self)
