@@ -10,7 +10,7 @@ import inspect
 import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any, get_type_hints
+from typing import Annotated, Any, get_origin, get_type_hints
 
 import msgspec
 from msgspec import Struct
@@ -52,7 +52,7 @@ class FunctionTool(Struct, frozen=True):
                 continue
             try:
                 converted[name] = convert(value, self.types[name])
-            except msgspec.ValidationError as error:
+            except Exception as error:  # noqa: BLE001 - a type's own code may raise anything
                 problems.append(f"{name!r}: {error}")
         if problems:
             raise ValueError("the arguments do not fit: " + "; ".join(problems))
@@ -195,7 +195,8 @@ def _documented(function: Any) -> Any:
 
 def _property(kind: Any, parameter: inspect.Parameter, description: str | None, tool: str) -> dict[str, Any]:
     schema = json_schema(kind, where=f"tool {tool!r}: parameter {parameter.name!r}")
-    told = schema.get("description") or description or ""
+    own = schema.get("description")  # of an Annotated, or else of the class, which says less than the parameter's
+    told = (own or description if get_origin(kind) is Annotated else description or own) or ""
     if parameter.default is not parameter.empty:
         try:
             default = to_data(parameter.default)

@@ -10,7 +10,7 @@ import contextlib
 import contextvars
 import inspect
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from functools import partial
 from typing import Any, TypeVar, cast
 
@@ -20,7 +20,7 @@ from llm.review import OnReview, ask
 from llm.runtime import Runtime
 from llm.runtime.stepping import Stepper
 from llm.tools.introspect import FunctionTool
-from llm.tools.results import as_text
+from llm.tools.results import as_text, encodable, in_words
 from llm_async.models import ToolCall, ToolResult
 
 T = TypeVar("T")
@@ -81,15 +81,17 @@ class ToolJob:
             try:
                 while True:
                     value = await steps.asend(decision)
-                    decision = yield [self._stream_event(value)]
-                    if self.on_review is not None and _is_review(value):
-                        decision = await ask(self.on_review, (value["content"],), runtime)
+                    review = _review_in(value)
+                    with clock.stopped():  # what the user takes to look and to decide is not the tool's time
+                        decision = yield [self._stream_event(value)]
+                        if self.on_review is not None and review is not None:
+                            decision = await ask(self.on_review, (review.get("content"),), runtime)
             except StopAsyncIteration:
                 pass
             finally:
                 await steps.aclose()
         except Exception as error:  # noqa: BLE001 - whatever a tool raises, the model is told
-            yield [self._fail(_in_words(error, clock))]
+            yield [self._fail(in_words(error, clock.limit))]
             return
         value = self._yielded.result()
         self.result = ToolResult(self.call.id, as_text(value), self.call.name)
@@ -119,7 +121,7 @@ class ToolJob:
             return await runtime.call(partial(context.run, step), clock.left())
 
         async def there(step: Awaitable[T]) -> T:
-            return await runtime.wait(step, clock.left())
+            return await runtime.wait(step, clock.left(), context)
 
         outcome: Any = work() if _makes_awaitable(function) else await here(work)
         if inspect.isawaitable(outcome):
@@ -134,7 +136,8 @@ class ToolJob:
                     step = await runtime.call(partial(stepper.advance, decision), clock.left())
             finally:
                 # A step that is still going on was cancelled or is late; its thread closes the generator after it.
-                with contextlib.suppress(TimeoutError):
+                # What its `finally` blocks raise must not stand in for a cancellation, and is nobody's result.
+                with contextlib.suppress(Exception):
                     await runtime.call(stepper.close, GRACE if stepper.is_running else None)
             self._yielded.returned = step.value
         elif inspect.isasyncgen(outcome):
@@ -149,7 +152,8 @@ class ToolJob:
                     self._yielded.add(value)
                     decision = yield value
             finally:
-                await runtime.wait(source.aclose(), None)
+                with contextlib.suppress(Exception):  # as above
+                    await runtime.wait(source.aclose(), None, context)
         else:
             self._yielded.returned = outcome
 
@@ -160,7 +164,7 @@ class ToolJob:
         return event
 
     def _fail(self, problem: str) -> StreamEvent:
-        self.result = ToolResult(self.call.id, problem, self.call.name, is_error=True)
+        self.result = ToolResult(self.call.id, encodable(problem), self.call.name, is_error=True)
         self.outcome = {"name": self.call.name, "result": problem, "id": self.call.id, "is_error": True}
         return self._event("tool_error", {"name": self.call.name, "error": problem, "id": self.call.id})
 
@@ -229,6 +233,14 @@ class _Clock:
             raise TimeoutError
         return left
 
+    @contextlib.contextmanager
+    def stopped(self) -> Generator[None]:
+        """Stand still meanwhile."""
+        start = time.monotonic()
+        yield
+        if self._end is not None:
+            self._end += time.monotonic() - start
+
 
 def _makes_awaitable(function: Any) -> bool:
     """Return whether calling it runs nothing yet, so that no thread is needed for that."""
@@ -238,11 +250,10 @@ def _makes_awaitable(function: Any) -> bool:
     return inspect.iscoroutinefunction(call) or inspect.isasyncgenfunction(call)
 
 
-def _is_review(value: Any) -> bool:
-    return isinstance(value, dict) and value.get("type") == "review_request"
-
-
-def _in_words(error: Exception, clock: _Clock) -> str:
-    if isinstance(error, TimeoutError) and clock.limit is not None and not str(error):
-        return f"the tool limit of {clock.limit:g} s ran out"
-    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+def _review_in(value: Any) -> dict[str, Any] | None:
+    """Return the request for a review that a yielded value is, or passes on from a tool further down."""
+    while isinstance(value, dict):
+        if value.get("type") == "review_request":
+            return value
+        value = value.get("content") if value.get("type") == "tool_stream" else None
+    return None
