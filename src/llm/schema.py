@@ -6,6 +6,7 @@ know is added through its hooks: classes with plain annotations, Pydantic models
 
 from __future__ import annotations
 
+import copy
 import inspect
 import types
 import typing
@@ -69,7 +70,7 @@ def convert(value: Any, annotation: Any) -> Any:
     Raises:
         msgspec.ValidationError: it does not fit; the text says what and where.
     """
-    return msgspec.convert(_whole_numbers(value), lowered(annotation), dec_hook=_build)
+    return msgspec.convert(_whole_numbers(value), lowered(annotation), dec_hook=_build, str_keys=True)
 
 
 def to_data(value: Any) -> Any:
@@ -78,7 +79,7 @@ def to_data(value: Any) -> Any:
     Raises:
         TypeError: it holds something that JSON cannot say.
     """
-    return msgspec.to_builtins(value, enc_hook=_take_apart)
+    return msgspec.to_builtins(value, enc_hook=_take_apart, str_keys=True)
 
 
 def lowered(annotation: Any) -> Any:
@@ -91,8 +92,7 @@ def lowered(annotation: Any) -> Any:
         return typing.Annotated[(lowered(inner), *metas)] if metas else lowered(inner)
     if origin in _UNION:
         alternatives = [lowered(alternative) for alternative in get_args(annotation)]
-        classes = [alternative for alternative in alternatives if _is_dict_like(alternative)]
-        if len(classes) > 1 or (classes and len(alternatives) > 2 and any(map(_is_custom, classes))):
+        if not _can_tell_apart(alternatives):
             rest = [alternative for alternative in alternatives if alternative is not type(None)]
             either = _AnyInstance("Either", (_Either,), {"alternatives": tuple(rest)})
             return Union[either, None] if len(rest) < len(alternatives) else either  # noqa: UP007 - as below
@@ -117,9 +117,9 @@ def fields_of(cls: type) -> dict[str, tuple[Any, bool, Any]]:
     for name, annotation in get_type_hints(cls, include_extras=True).items():
         if name.startswith("_") or get_origin(annotation) is typing.ClassVar:
             continue
-        has_default = hasattr(cls, name)
+        has_default = hasattr(cls, name) and not inspect.isdatadescriptor(getattr(cls, name))  # one of __slots__
         is_optional = get_origin(annotation) in _UNION and type(None) in get_args(annotation)
-        fields[name] = (annotation, not (has_default or is_optional), getattr(cls, name, None))
+        fields[name] = (annotation, not (has_default or is_optional), getattr(cls, name) if has_default else None)
     return fields
 
 
@@ -140,7 +140,7 @@ def _components(kinds: list[Any]) -> tuple[tuple[dict[str, Any], ...], dict[str,
 
     def within(inner: list[Any]) -> tuple[dict[str, Any], ...]:
         schemas, components = msgspec.json.schema_components(inner, schema_hook=hook, ref_template="#/$defs/{name}")
-        extra.update({name: component for name, component in components.items() if name not in extra})
+        extra.update({name: _documented(each) for name, each in components.items() if name not in extra})
         return schemas
 
     return within(kinds), extra
@@ -161,6 +161,19 @@ def _class_schema(cls: type, within: Callable[[list[Any]], tuple[dict[str, Any],
         schema["description"] = summary
     schema["required"] = [name for name, (_, is_required, _) in fields.items() if is_required]
     return schema
+
+
+def _documented(component: dict[str, Any]) -> dict[str, Any]:
+    """Return the schema of a class that msgspec knows with its docstring taken apart, as for other classes."""
+    properties = component.get("properties")
+    if properties is None or "description" not in component:
+        return component
+    text = component["description"]
+    told = _described_in(text)
+    described = {
+        name: ({"description": told[name]} if name in told else {}) | schema for name, schema in properties.items()
+    }
+    return component | {"description": _summary_of(text), "properties": described}
 
 
 def _pydantic_schema(cls: Any, extra: dict[str, Any]) -> dict[str, Any]:
@@ -190,17 +203,24 @@ def _build(cls: type, value: Any) -> Any:
         elif is_required:
             raise ValueError(f"{cls.__name__} needs the field {name!r}")
         else:
-            setattr(instance, name, default)
+            setattr(instance, name, copy.deepcopy(default))
     return instance
 
 
 def _first_fitting(alternatives: tuple[Any, ...], value: Any) -> Any:
     problems = []
+    fitting = []
     for alternative in alternatives:
         try:
-            return convert(value, alternative)
+            found = convert(value, alternative)
         except msgspec.ValidationError as error:
             problems.append(f"{shown(alternative)}: {error}")
+            continue
+        if not isinstance(value, Mapping) or value.keys() <= to_data(found).keys():
+            return found
+        fitting.append(found)  # but msgspec passes over fields that a dataclass does not have
+    if fitting:
+        return fitting[0]
     raise ValueError("fits none of them; " + "; ".join(problems))
 
 
@@ -219,46 +239,45 @@ def _take_apart(value: Any) -> Any:
 
 def description_of(documented: Any) -> str:
     """Return what a docstring says of the whole: everything but its sections."""
-    from docstring_parser import parse  # takes longer to import than all of this module
-
-    text = documented.__doc__
-    if not text:
-        return ""
-    parsed = parse(inspect.cleandoc(text))
-    return "\n\n".join(part.strip() for part in (parsed.short_description, parsed.long_description) if part)
+    return _summary_of(documented.__doc__) if documented.__doc__ else ""
 
 
 def described_parameters(documented: Any) -> dict[str, str]:
     """Return what a docstring (Google, NumPy or reST style) says of each parameter or attribute."""
+    return _described_in(documented.__doc__) if documented.__doc__ else {}
+
+
+def _summary_of(text: str) -> str:
+    from docstring_parser import parse  # takes longer to import than all of this module
+
+    parsed = parse(inspect.cleandoc(text))
+    return "\n\n".join(part.strip() for part in (parsed.short_description, parsed.long_description) if part)
+
+
+def _described_in(text: str) -> dict[str, str]:
     from docstring_parser import parse  # as above
 
-    text = documented.__doc__
-    if not text:
-        return {}
     return {param.arg_name: param.description for param in parse(inspect.cleandoc(text)).params if param.description}
 
 
 def _is_plain(cls: Any) -> bool:
-    return isinstance(cls, type) and bool(getattr(cls, "__annotations__", None)) and cls.__module__ != "builtins"
+    if not isinstance(cls, type) or cls.__module__ == "builtins":
+        return False
+    return any(getattr(base, "__annotations__", None) for base in cls.__mro__)
 
 
 def _is_pydantic(cls: Any) -> bool:
     return isinstance(cls, type) and hasattr(cls, "model_json_schema") and hasattr(cls, "model_validate")
 
 
-def _is_custom(kind: Any) -> bool:
-    if not isinstance(kind, type):
+def _can_tell_apart(alternatives: list[Any]) -> bool:
+    """Return whether msgspec knows from JSON data which of the types it is."""
+    try:
+        union: Any = Union[tuple(alternatives)]  # noqa: UP007 - as above
+        msgspec.json.schema_components([union], schema_hook=lambda cls: {"type": "object"})
+    except TypeError:
         return False
-    known = issubclass(kind, (msgspec.Struct, dict, tuple)) or hasattr(kind, "__dataclass_fields__")
-    return not known and (_is_plain(kind) or _is_pydantic(kind))
-
-
-def _is_dict_like(kind: Any) -> bool:
-    if get_origin(kind) is dict or kind is dict:
-        return True
-    if not isinstance(kind, type):
-        return False
-    return issubclass(kind, (msgspec.Struct, dict)) or hasattr(kind, "__dataclass_fields__") or _is_custom(kind)
+    return True
 
 
 def _whole_numbers(value: Any) -> Any:

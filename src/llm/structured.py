@@ -37,22 +37,22 @@ class OutputFormat(Struct, frozen=True):
             raise StructuredOutputError(
                 f"the answer is not JSON: {error}", text=text, problems=(f"it is not JSON: {error}",)
             ) from error
-        data = without_nulls(data, self.wire.schema, self.wire.schema)
-        if self.is_wrapped:
-            if not (isinstance(data, dict) and "value" in data):
-                problem = "it has no field 'value' at the root"
-                raise StructuredOutputError(f"the answer does not fit: {problem}", text=text, problems=(problem,))
-            data = data["value"]
-        if self.kind is None:
-            return data, None
         try:
-            value = convert(data, self.kind)
-        except msgspec.ValidationError as error:
+            return self._converted(without_nulls(data, self.wire.schema, self.wire.schema))
+        except Exception as error:  # a type's own code may raise anything
             raise StructuredOutputError(
                 f"the answer does not fit: {error}", text=text, problems=(str(error),)
             ) from error
-        plain = to_data(value)
-        return plain, value if type(value) is not type(plain) else None
+
+    def _converted(self, data: Any) -> tuple[Any, Any]:
+        if self.is_wrapped:
+            if not (isinstance(data, dict) and "value" in data):
+                raise ValueError("it has no field 'value' at the root")
+            data = data["value"]
+        if self.kind is None:
+            return data, None
+        value = convert(data, self.kind)
+        return to_data(value), None if _is_plain_data(value) else value
 
 
 def output_format(given: object) -> OutputFormat | None:
@@ -102,19 +102,45 @@ def without_nulls(value: Any, schema: Any, root: Mapping[str, Any]) -> Any:
 
     In OpenAI's strict mode every field must be there, so that one without a value comes as null.
     """
-    schema = _resolved(schema, root)
+    schema = _alternative(value, _resolved(schema, root), root)
     if isinstance(value, list):
-        inner = schema.get("items")
-        return [without_nulls(each, inner, root) for each in value] if isinstance(inner, Mapping) else value
-    properties = schema.get("properties")
-    if not isinstance(value, dict) or not isinstance(properties, Mapping):
+        first, rest = schema.get("prefixItems", ()), schema.get("items")
+        return [
+            without_nulls(each, first[index] if index < len(first) else rest, root) for index, each in enumerate(value)
+        ]
+    if not isinstance(value, dict):
         return value
+    properties, rest = schema.get("properties", {}), schema.get("additionalProperties")
     required = schema.get("required", ())
     return {
-        name: without_nulls(each, properties.get(name, {}), root)
+        name: without_nulls(each, properties.get(name, rest), root)
         for name, each in value.items()
         if each is not None or name in required or name not in properties or _takes_null(properties[name], root)
     }
+
+
+def _alternative(value: Any, schema: Mapping[str, Any], root: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return which alternative of a schema describes an object or array: the only one, or the one with its fields."""
+    alternatives = _alternatives(schema, root)
+    key = "object" if isinstance(value, dict) else "array"
+    possible = [each for each in alternatives if each.get("type") == key]
+    if len(possible) > 1 and isinstance(value, dict):
+        # In strict mode every field is there.
+        possible = [each for each in possible if each.get("properties", {}).keys() == value.keys()]
+    return possible[0] if len(possible) == 1 else schema
+
+
+def _alternatives(schema: Mapping[str, Any], root: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    inner = [_resolved(each, root) for each in (*schema.get("anyOf", ()), *schema.get("oneOf", ()))]
+    return [further for each in inner for further in (_alternatives(each, root) or [each])]
+
+
+def _is_plain_data(value: Any) -> bool:
+    if type(value) is dict:
+        return all(type(name) is str and _is_plain_data(each) for name, each in value.items())
+    if type(value) is list:
+        return all(map(_is_plain_data, value))
+    return value is None or type(value) in (str, int, float, bool)
 
 
 def _takes_null(schema: Any, root: Mapping[str, Any]) -> bool:
