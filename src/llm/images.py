@@ -20,6 +20,8 @@ from llm_async import ConfigurationError, Message
 from llm_async.models import ModelRequest
 from llm_async.models.message import Native
 
+_PNG_MODES = ("1", "L", "LA", "I", "I;16", "P", "RGB", "RGBA")
+
 KINDS = ("image_path", "image_pil", "image_url", "image_base64")
 
 
@@ -96,14 +98,16 @@ def _as_part(part: Mapping[str, Any], where: str) -> dict[str, Any]:
             f"{where}: a picture needs exactly one of {', '.join(KINDS)}; it has {kinds or 'none'}"
         )
     value = part[kinds[0]]
+    further = {key: each for key, each in part.items() if key not in KINDS}  # such as cache_control
     if kinds[0] == "image_url":
-        return {"type": "image_url", "image_url": _address(value, where)}
+        return further | {"type": "image_url", "image_url": _address(value, where)}
     read = {"image_path": _from_path, "image_pil": _from_pil, "image_base64": _from_base64}[kinds[0]]
     data = read(value, where)
     kind = media_type(data)
     if kind is None:
         data, kind = _converted(data, where), "image/png"
-    return {"type": "image_url", "image_url": {"url": f"data:{kind};base64,{base64.b64encode(data).decode()}"}}
+    address = f"data:{kind};base64,{base64.b64encode(data).decode()}"
+    return further | {"type": "image_url", "image_url": {"url": address}}
 
 
 def _address(value: object, where: str) -> dict[str, Any]:
@@ -141,7 +145,10 @@ def _from_pil(value: Any, where: str) -> bytes:
     # JPEG stays JPEG, for a photo is ten times as large as PNG; PNG can say everything else.
     kind = "JPEG" if getattr(value, "format", None) == "JPEG" and value.mode in ("RGB", "L", "CMYK") else "PNG"
     try:
-        save(file, format=kind)
+        if kind == "PNG" and value.mode not in _PNG_MODES:
+            value.convert("RGB").save(file, format=kind)
+        else:
+            save(file, format=kind)
     except (OSError, ValueError) as error:
         raise ConfigurationError(f"{where}: the PIL image cannot be written as {kind} ({error})") from error
     return file.getvalue()
