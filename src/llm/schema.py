@@ -7,6 +7,7 @@ know is added through its hooks: classes with plain annotations, Pydantic models
 from __future__ import annotations
 
 import copy
+import dataclasses
 import inspect
 import types
 import typing
@@ -42,6 +43,8 @@ def json_schema(annotation: Any, *, where: str) -> dict[str, Any]:
     """
     try:
         schemas, components = _components([lowered(annotation)])
+    except KeyError as error:  # msgspec's, who has one place for both
+        raise SchemaConversionError(f"{where}: {shown(annotation)} has two classes of the same name") from error
     except (TypeError, NameError, ValueError) as error:
         problem = f"{shown(annotation)} has no JSON Schema ({_first_line(error)})"
         raise SchemaConversionError(f"{where}: {problem}") from error
@@ -70,7 +73,7 @@ def convert(value: Any, annotation: Any) -> Any:
     Raises:
         msgspec.ValidationError: it does not fit; the text says what and where.
     """
-    return msgspec.convert(_whole_numbers(value), lowered(annotation), dec_hook=_build, str_keys=True)
+    return _completed(msgspec.convert(_whole_numbers(value), lowered(annotation), dec_hook=_build, str_keys=True))
 
 
 def to_data(value: Any) -> Any:
@@ -79,7 +82,7 @@ def to_data(value: Any) -> Any:
     Raises:
         TypeError: it holds something that JSON cannot say.
     """
-    return msgspec.to_builtins(value, enc_hook=_take_apart, str_keys=True)
+    return _with_lists(msgspec.to_builtins(value, enc_hook=_take_apart, str_keys=True))
 
 
 def lowered(annotation: Any) -> Any:
@@ -128,11 +131,14 @@ def fields_of(cls: type) -> dict[str, tuple[Any, bool, Any]]:
 
 def _components(kinds: list[Any]) -> tuple[tuple[dict[str, Any], ...], dict[str, Any]]:
     extra: dict[str, Any] = {}
+    owners: dict[str, type] = {}
 
     def hook(cls: type) -> dict[str, Any]:
         if issubclass(cls, _Either):
             return {"anyOf": list(within([*cls.alternatives]))}
         name = cls.__name__
+        if owners.setdefault(name, cls) is not cls:
+            raise TypeError(f"two of its classes are called {name}")
         if name not in extra:
             extra[name] = {}  # stands here already when a field of the class refers to it
             extra[name] = _pydantic_schema(cls, extra) if _is_pydantic(cls) else _class_schema(cls, within)
@@ -288,6 +294,31 @@ def _whole_numbers(value: Any) -> Any:
         return {name: _whole_numbers(each) for name, each in value.items()}
     if isinstance(value, list):
         return [_whole_numbers(each) for each in value]
+    return value
+
+
+def _with_lists(data: Any) -> Any:
+    """Return plain data with lists for tuples, as JSON has them."""
+    if isinstance(data, (list, tuple)):
+        return [_with_lists(each) for each in data]
+    return {name: _with_lists(each) for name, each in data.items()} if isinstance(data, dict) else data
+
+
+def _completed(value: Any) -> Any:
+    """Return the value with every field set: msgspec leaves defaults to a dataclass, and then out of its data."""
+    if dataclasses.is_dataclass(value):
+        for field in dataclasses.fields(value):
+            if hasattr(value, field.name):
+                object.__setattr__(value, field.name, _completed(getattr(value, field.name)))
+    elif isinstance(value, msgspec.Struct):
+        for name in value.__struct_fields__:
+            _completed(getattr(value, name))
+    elif isinstance(value, Mapping):
+        for each in value.values():
+            _completed(each)
+    elif isinstance(value, (list, tuple, set, frozenset)):
+        for each in value:
+            _completed(each)
     return value
 
 
