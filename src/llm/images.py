@@ -18,9 +18,9 @@ from msgspec.structs import replace
 
 from llm_async import ConfigurationError, Message
 from llm_async.models import ModelRequest
-from llm_async.models.message import Native
+from llm_async.models.message import Native, as_content
 
-_PNG_MODES = ("1", "L", "LA", "I", "I;16", "P", "RGB", "RGBA")
+_PNG_MODES = ("1", "L", "LA", "I;16", "P", "RGB", "RGBA")
 
 KINDS = ("image_path", "image_pil", "image_url", "image_base64")
 
@@ -76,19 +76,14 @@ def _is_picture(part: object) -> bool:
 
 def _with_pictures(message: Message, where: str) -> Message:
     # The dict that the caller gave is what goes out; it is copied, never changed.
-    given = message.original if isinstance(message.original, Mapping) else {"role": message.role}
+    given = message.original if isinstance(message.original, Mapping) else None
     content: list[Any] = []
-    for index, part in enumerate(given.get("content", message.content)):
+    for index, part in enumerate(message.content if given is None else given["content"]):
         value: Any = part.value if isinstance(part, Native) else part
         content.append(_as_part(value, f"{where}.content[{index}]") if _is_picture(part) else part)
-    return _reread({**given, "content": content}, message)
-
-
-def _reread(given: dict[str, Any], message: Message) -> Message:
-    from llm_async.models.message import as_items
-
-    (read,) = as_items([given])
-    return read if isinstance(read, Message) else message
+    if given is None:
+        return replace(message, content=as_content(content, where))
+    return replace(message, content=as_content(content, where), original={**given, "content": content})
 
 
 def _as_part(part: Mapping[str, Any], where: str) -> dict[str, Any]:
