@@ -11,6 +11,7 @@ from llm.events import (
 )
 from llm.facade import LLM
 from llm.options import LLMConfig
+from llm.review import ToolInterceptor, tool_interceptor
 from llm.stream import AsyncEventStream, EventStream
 from llm.thinking import CustomThinkingToken
 from llm_async.errors import (
@@ -65,9 +66,11 @@ __all__ = [
     "Timeouts",
     "ToolCall",
     "ToolExecutionError",
+    "ToolInterceptor",
     "ToolResult",
     "TransportError",
     "UsageInfo",
     "VerboseInfo",
     "WireFormatError",
+    "tool_interceptor",
 ]

@@ -89,7 +89,7 @@ class FinalResponse(TypedDict):
     """A whole answer."""
 
     answer: Any
-    """The text."""
+    """The text; with an `output_format`, plain data of that shape."""
 
     messages: list[dict[str, Any]]
     """The messages that this answer adds to the conversation, ready to be appended to it."""
@@ -98,6 +98,9 @@ class FinalResponse(TypedDict):
     """Why the model stopped: `stop`, `length` (it was cut off), `content_filter`, `refusal`, …"""
 
     usage: UsageInfo
+
+    parsed: NotRequired[Any]
+    """With an `output_format` that is a class: the answer as an instance of it."""
 
     reasoning: NotRequired[str]
     """What the model thought; absent if hidden or empty."""
@@ -113,7 +116,34 @@ Decision = object
 """What a user sends into a stream as the answer to an event."""
 
 Events = AsyncGenerator[list[StreamEvent], Decision | None]
-"""What the core yields: lists, one a network read. An event that wants a decision ends its list."""
+"""What the core yields: lists, one a network read. An event that wants a decision is alone in its list."""
+
+
+class Rejection(str):
+    """The reason of a `reject()`: text like any other, and never an approval, whatever it says."""
+
+    __slots__ = ()
+
+
+class Pending:
+    """A decision that was made by `approve()` or `reject()` and waits for the next step of the stream."""
+
+    __slots__ = ("_decision",)
+
+    def __init__(self) -> None:
+        self._decision: Decision | None = None
+
+    def put(self, decision: Decision) -> None:
+        """Keep a decision for the next step."""
+        self._decision = decision
+
+    def take(self, sent: Decision | None, batch: list[StreamEvent]) -> Decision | None:
+        """Return the decision on the event just shown: what was sent, else what was put.
+
+        One that was put while other events were shown is dropped: it must never approve what came after it.
+        """
+        put, self._decision = self._decision, None
+        return put if sent is None and len(batch) == 1 else sent
 
 
 def reasoning(text: str) -> StreamEvent:

@@ -2,33 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import aclosing
 from functools import partial
 from types import TracebackType
 from typing import Any, Self, cast
 
-from llm.conversation import Answer, converse
-from llm.events import Events, FinalResponse
+from llm.answer import Answer
+from llm.conversation import converse
+from llm.events import Events, FinalResponse, Pending
 from llm.layers import model_stream
 from llm.options import (
     DEFAULT_API_KEY,
     DEFAULT_BASE_URL,
     CallOptions,
     LLMConfig,
+    check_count,
     check_extra_body,
     merged_parameters,
     stop_sequences,
 )
+from llm.review import OnReview, ToolInterceptor
 from llm.runtime import Runtime
 from llm.runtime.blocking import BlockingRuntime
 from llm.runtime.drive import drive, finish
 from llm.source import source_for
 from llm.stream import AsyncEventStream, EventStream
+from llm.structured import output_format as read_output_format
 from llm.thinking import CustomThinkingToken
-from llm_async import BaseProvider, ConfigurationError, Message, RetryPolicy, Timeouts
+from llm.tools.introspect import toolset
+from llm_async import BaseProvider, ConfigurationError, RetryPolicy, Timeouts, Tool
 from llm_async.models import ModelRequest
-from llm_async.models.message import Native
 from llm_async.providers.base import Messages
 from llm_async.timeouts import Limits
 
@@ -58,6 +62,8 @@ class LLM:
         provider: BaseProvider | None = None,
         timeouts: Timeouts | None = None,
         retry: RetryPolicy | None = None,
+        max_tool_rounds: int = 1,
+        max_parallel_tools: int | None = None,
     ) -> None:
         """Check the configuration; nothing is opened.
 
@@ -71,13 +77,17 @@ class LLM:
             timeout: limit of a whole call in seconds; None means none.
             extra_body: parameters of every request, such as `{"temperature": 0.7}`.
             provider: where to ask, instead of `base_url` and `api_key`.
+            tool_exec: whether tools are run, or their calls only shown.
             timeouts: limits within a call.
             retry: when a failed request is made again.
+            max_tool_rounds: how often tools run in one call; from the second round on their results have gone back
+                to the model.
+            max_parallel_tools: how many tools run at once; by default one after the other in blocking calls, in the
+                caller's thread, and 32 in async ones.
 
         Raises:
             ConfigurationError: an argument can never work.
         """
-        _not_yet("tool_exec", given=tool_exec is not True)
         self.config = LLMConfig(
             model=model,
             api_key=api_key,
@@ -88,6 +98,9 @@ class LLM:
             timeouts=timeouts if timeouts is not None else Timeouts(),
             retry=retry if retry is not None else RetryPolicy(),
             extra_body=check_extra_body(extra_body),
+            tool_exec=tool_exec,
+            max_tool_rounds=max_tool_rounds,
+            max_parallel_tools=max_parallel_tools,
         )
         self._source = source_for(self.config, provider)
 
@@ -97,15 +110,20 @@ class LLM:
         self,
         messages: Messages,
         output_format: object = None,
-        tools: object = None,
+        tools: Sequence[Callable[..., Any] | Tool | Mapping[str, Any]] | None = None,
         lm_studio_unload_model: bool = False,
         verbose: bool = False,
         hide_thinking: bool = True,
         reasoning_effort: str | None = None,
         max_tokens: int | None = None,
-        tool_interceptor: object = None,
+        tool_interceptor: ToolInterceptor | None = None,
         extra_body: Mapping[str, Any] | None = None,
         tool_exec: bool | None = None,
+        *,
+        on_review: OnReview | None = None,
+        max_tool_rounds: int | None = None,
+        max_parallel_tools: int | None = None,
+        output_retries: int = 0,
     ) -> FinalResponse:
         """Return the whole answer.
 
@@ -122,9 +140,20 @@ class LLM:
             ModelRequestError: the request failed; `.partial` holds what had arrived.
             LLMTimeoutError: a time limit ran out; the same.
         """
-        _check_unbuilt(output_format, tools, lm_studio_unload_model, tool_interceptor, tool_exec)
-        options = self._options(verbose=verbose, hide_thinking=hide_thinking)
-        request = self._request(messages, extra_body, max_tokens, reasoning_effort)
+        _not_yet("lm_studio_unload_model", given=bool(lm_studio_unload_model))
+        options = self._options(
+            verbose=verbose,
+            hide_thinking=hide_thinking,
+            tools=tools,
+            interceptor=tool_interceptor,
+            tool_exec=tool_exec,
+            on_review=on_review,
+            max_tool_rounds=max_tool_rounds,
+            max_parallel_tools=max_parallel_tools,
+            output=output_format,
+            output_retries=output_retries,
+        )
+        request = self._request(messages, options, extra_body, max_tokens, reasoning_effort)
         return finish(self._fold(request, options, BlockingRuntime()))
 
     def stream_response(
@@ -132,15 +161,20 @@ class LLM:
         messages: Messages,
         output_format: object = None,
         final: bool = False,
-        tools: object = None,
+        tools: Sequence[Callable[..., Any] | Tool | Mapping[str, Any]] | None = None,
         lm_studio_unload_model: bool = False,
         hide_thinking: bool = True,
         reasoning_effort: str | None = None,
         max_tokens: int | None = None,
         verbose: bool = False,
-        tool_interceptor: object = None,
+        tool_interceptor: ToolInterceptor | None = None,
         extra_body: Mapping[str, Any] | None = None,
         tool_exec: bool | None = None,
+        *,
+        on_review: OnReview | None = None,
+        max_tool_rounds: int | None = None,
+        max_parallel_tools: int | None = None,
+        output_retries: int = 0,
     ) -> EventStream:
         """Return the answer as a stream of events. Nothing is sent before its first step.
 
@@ -149,32 +183,61 @@ class LLM:
 
         The other arguments are those of `response`; the stream raises what `response` raises.
         """
-        _check_unbuilt(output_format, tools, lm_studio_unload_model, tool_interceptor, tool_exec)
-        options = self._options(final=final, verbose=verbose, hide_thinking=hide_thinking)
-        request = self._request(messages, extra_body, max_tokens, reasoning_effort)
-        answer = Answer()
-        return EventStream(drive(self._events(request, options, BlockingRuntime(), answer)), answer)
+        _not_yet("lm_studio_unload_model", given=bool(lm_studio_unload_model))
+        options = self._options(
+            final=final,
+            verbose=verbose,
+            hide_thinking=hide_thinking,
+            tools=tools,
+            interceptor=tool_interceptor,
+            tool_exec=tool_exec,
+            on_review=on_review,
+            max_tool_rounds=max_tool_rounds,
+            max_parallel_tools=max_parallel_tools,
+            output=output_format,
+            output_retries=output_retries,
+        )
+        request = self._request(messages, options, extra_body, max_tokens, reasoning_effort)
+        answer, pending = Answer(), Pending()
+        events = self._events(request, options, BlockingRuntime(), answer)
+        return EventStream(drive(events, pending), answer, pending)
 
     async def async_response(
         self,
         messages: Messages,
         output_format: object = None,
-        tools: object = None,
+        tools: Sequence[Callable[..., Any] | Tool | Mapping[str, Any]] | None = None,
         lm_studio_unload_model: bool = False,
         verbose: bool = False,
         hide_thinking: bool = True,
         reasoning_effort: str | None = None,
         max_tokens: int | None = None,
-        tool_interceptor: object = None,
+        tool_interceptor: ToolInterceptor | None = None,
         extra_body: Mapping[str, Any] | None = None,
         tool_exec: bool | None = None,
+        *,
+        on_review: OnReview | None = None,
+        max_tool_rounds: int | None = None,
+        max_parallel_tools: int | None = None,
+        output_retries: int = 0,
     ) -> FinalResponse:
         """Return the whole answer; `response` for asyncio."""
         from llm.runtime.asynchronous import AsyncioRuntime  # loads asyncio, which blocking users need not
 
-        _check_unbuilt(output_format, tools, lm_studio_unload_model, tool_interceptor, tool_exec)
-        options = self._options(verbose=verbose, hide_thinking=hide_thinking)
-        request = self._request(messages, extra_body, max_tokens, reasoning_effort)
+        _not_yet("lm_studio_unload_model", given=bool(lm_studio_unload_model))
+        options = self._options(
+            verbose=verbose,
+            hide_thinking=hide_thinking,
+            tools=tools,
+            interceptor=tool_interceptor,
+            tool_exec=tool_exec,
+            on_review=on_review,
+            max_tool_rounds=max_tool_rounds,
+            max_parallel_tools=max_parallel_tools,
+            output=output_format,
+            output_retries=output_retries,
+        )
+        request = self._request(messages, options, extra_body, max_tokens, reasoning_effort)
         return await self._fold(request, options, AsyncioRuntime())
 
     def async_stream_response(
@@ -182,24 +245,42 @@ class LLM:
         messages: Messages,
         output_format: object = None,
         final: bool = False,
-        tools: object = None,
+        tools: Sequence[Callable[..., Any] | Tool | Mapping[str, Any]] | None = None,
         lm_studio_unload_model: bool = False,
         hide_thinking: bool = True,
         reasoning_effort: str | None = None,
         max_tokens: int | None = None,
         verbose: bool = False,
-        tool_interceptor: object = None,
+        tool_interceptor: ToolInterceptor | None = None,
         extra_body: Mapping[str, Any] | None = None,
         tool_exec: bool | None = None,
+        *,
+        on_review: OnReview | None = None,
+        max_tool_rounds: int | None = None,
+        max_parallel_tools: int | None = None,
+        output_retries: int = 0,
     ) -> AsyncEventStream:
         """Return the answer as a stream of events for `async for`; `stream_response` for asyncio."""
         from llm.runtime.asynchronous import AsyncioRuntime, unpack  # as in async_response
 
-        _check_unbuilt(output_format, tools, lm_studio_unload_model, tool_interceptor, tool_exec)
-        options = self._options(final=final, verbose=verbose, hide_thinking=hide_thinking)
-        request = self._request(messages, extra_body, max_tokens, reasoning_effort)
-        answer = Answer()
-        return AsyncEventStream(unpack(self._events(request, options, AsyncioRuntime(), answer)), answer)
+        _not_yet("lm_studio_unload_model", given=bool(lm_studio_unload_model))
+        options = self._options(
+            final=final,
+            verbose=verbose,
+            hide_thinking=hide_thinking,
+            tools=tools,
+            interceptor=tool_interceptor,
+            tool_exec=tool_exec,
+            on_review=on_review,
+            max_tool_rounds=max_tool_rounds,
+            max_parallel_tools=max_parallel_tools,
+            output=output_format,
+            output_retries=output_retries,
+        )
+        request = self._request(messages, options, extra_body, max_tokens, reasoning_effort)
+        answer, pending = Answer(), Pending()
+        events = self._events(request, options, AsyncioRuntime(), answer)
+        return AsyncEventStream(unpack(events, pending), answer, pending)
 
     # -------------------------------------------------------------------------------------------------- closing
 
@@ -237,6 +318,7 @@ class LLM:
     def _request(
         self,
         messages: Messages,
+        options: CallOptions,
         extra_body: Mapping[str, Any] | None,
         max_tokens: int | None,
         reasoning_effort: str | None,
@@ -244,26 +326,67 @@ class LLM:
         parameters = merged_parameters(
             self.config, extra_body=extra_body, max_tokens=max_tokens, reasoning_effort=reasoning_effort
         )
-        request = ModelRequest.build(self._source.model, messages, parameters=parameters)
-        for index, message in enumerate(request.messages):
-            if isinstance(message, Message) and not isinstance(message.content, str):
-                for part in message.content:
-                    is_picture = isinstance(part, Native) and part.value.get("type") == "image"
-                    _not_yet(f"messages[{index}]: a part of type 'image'", given=is_picture)
-        return request
+        return ModelRequest.build(
+            self._source.model,
+            messages,
+            tools=options.tools.specs or None,
+            tool_choice=parameters.pop("tool_choice", None),
+            response_schema=options.output.wire if options.output is not None else None,
+            parameters=parameters,
+        )
 
-    def _options(self, *, final: bool = False, verbose: bool, hide_thinking: bool) -> CallOptions:
-        for name, value in (("final", final), ("verbose", verbose), ("hide_thinking", hide_thinking)):
-            if not isinstance(value, bool):
-                raise ConfigurationError(f"{name} must be True or False; it is {value!r}")
-        token = self.config.custom_thinking_token
-        return CallOptions(final=final, verbose=verbose, hide_thinking=hide_thinking, thinking_token=token)
+    def _options(
+        self,
+        *,
+        final: bool = False,
+        verbose: bool,
+        hide_thinking: bool,
+        tools: object,
+        interceptor: ToolInterceptor | None,
+        tool_exec: bool | None,
+        on_review: OnReview | None,
+        max_tool_rounds: int | None,
+        max_parallel_tools: int | None,
+        output: object,
+        output_retries: int,
+    ) -> CallOptions:
+        config = self.config
+        flags = {"final": final, "verbose": verbose, "hide_thinking": hide_thinking}
+        if tool_exec is not None:
+            flags["tool_exec"] = tool_exec
+        for name, flag in flags.items():
+            if not isinstance(flag, bool):
+                raise ConfigurationError(f"{name} must be True or False; it is {flag!r}")
+        counts = {"max_tool_rounds": max_tool_rounds, "max_parallel_tools": max_parallel_tools}
+        for name, count in counts.items():
+            if count is not None:
+                check_count(name, count)
+        if not isinstance(output_retries, int) or isinstance(output_retries, bool) or output_retries < 0:
+            raise ConfigurationError(f"output_retries must be a whole number from 0; it is {output_retries!r}")
+        for name, function in (("tool_interceptor", interceptor), ("on_review", on_review)):
+            if function is not None and not callable(function):
+                raise ConfigurationError(f"{name} must be a function; it is a {type(function).__name__}")
+        return CallOptions(
+            final=final,
+            verbose=verbose,
+            hide_thinking=hide_thinking,
+            thinking_token=config.custom_thinking_token,
+            tools=toolset(tools),
+            tool_exec=config.tool_exec if tool_exec is None else tool_exec,
+            interceptor=interceptor,
+            on_review=on_review,
+            max_tool_rounds=config.max_tool_rounds if max_tool_rounds is None else max_tool_rounds,
+            max_parallel_tools=config.max_parallel_tools if max_parallel_tools is None else max_parallel_tools,
+            output=read_output_format(output),
+            output_retries=output_retries,
+            tool_limit=config.timeouts.tool,
+        )
 
     def _events(self, request: ModelRequest, options: CallOptions, runtime: Runtime, answer: Answer) -> Events:
         stream = model_stream(
             partial(self._source.connect, runtime), partial(Limits, self.config.timeouts, self.config.timeout)
         )
-        return converse(request, options, stream=stream, answer=answer)
+        return converse(request, options, stream=stream, runtime=runtime, answer=answer)
 
     async def _fold(self, request: ModelRequest, options: CallOptions, runtime: Runtime) -> FinalResponse:
         answer = Answer()
@@ -273,19 +396,6 @@ class LLM:
         return cast(FinalResponse, answer.final)  # a stream that ends without an error has one
 
 
-def _check_unbuilt(
-    output_format: object, tools: object, lm_studio_unload_model: object, tool_interceptor: object, tool_exec: object
-) -> None:
-    """Refuse what this version has the parameter for and not the work."""
-    _not_yet("output_format", given=output_format is not None)
-    _not_yet("tools", given=bool(tools) or (tools is not None and not isinstance(tools, (list, tuple))))
-    _not_yet("lm_studio_unload_model", given=bool(lm_studio_unload_model))
-    _not_yet("tool_interceptor", given=tool_interceptor is not None)
-    _not_yet("tool_exec", given=tool_exec is not None and tool_exec is not True)
-
-
 def _not_yet(what: str, *, given: bool) -> None:
     if given:
-        raise ConfigurationError(
-            f"{what} is not supported by dragoman 0.1: tools, structured output and pictures come with the next version"
-        )
+        raise ConfigurationError(f"{what} is not supported by dragoman 0.1: LM Studio's own functions come later")

@@ -7,7 +7,10 @@ from typing import Any
 
 from msgspec import Struct, field
 
+from llm.review import OnReview, ToolInterceptor
+from llm.structured import OutputFormat
 from llm.thinking import CustomThinkingToken
+from llm.tools.introspect import Toolset
 from llm_async import ConfigurationError, RetryPolicy, Timeouts
 from llm_async.timeouts import check_limit
 
@@ -36,6 +39,9 @@ class LLMConfig(Struct, frozen=True, kw_only=True):
     timeouts: Timeouts = Timeouts()
     retry: RetryPolicy = RetryPolicy()
     extra_body: Mapping[str, Any] = field(default_factory=dict)
+    tool_exec: bool = True
+    max_tool_rounds: int = 1
+    max_parallel_tools: int | None = None
 
     def __post_init__(self) -> None:
         _check("model", self.model, str)
@@ -51,6 +57,10 @@ class LLMConfig(Struct, frozen=True, kw_only=True):
         _check("timeouts", self.timeouts, Timeouts)
         _check("retry", self.retry, RetryPolicy)
         check_extra_body(self.extra_body)
+        _check("tool_exec", self.tool_exec, bool)
+        check_count("max_tool_rounds", self.max_tool_rounds)
+        if self.max_parallel_tools is not None:
+            check_count("max_parallel_tools", self.max_parallel_tools)
 
     def __repr__(self) -> str:
         return f"LLMConfig(model={self.model!r}, base_url={self.base_url!r})"
@@ -65,6 +75,27 @@ class CallOptions(Struct, frozen=True, kw_only=True):
     verbose: bool = False
     hide_thinking: bool = True
     thinking_token: CustomThinkingToken | None = None
+    tools: Toolset = Toolset()
+    tool_exec: bool = True
+    interceptor: ToolInterceptor | None = None
+    on_review: OnReview | None = None
+
+    max_tool_rounds: int = 1
+    """How often tools run; from the second round on their results have gone back to the model."""
+
+    max_parallel_tools: int | None = None
+    output: OutputFormat | None = None
+    output_retries: int = 0
+    """How often the model is asked again when its answer does not fit."""
+
+    tool_limit: float | None = None
+    """Seconds that one tool call may take."""
+
+
+def check_count(name: str, value: object) -> None:
+    """Refuse what is no whole number from 1."""
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise ConfigurationError(f"{name} must be a whole number from 1; it is {value!r}")
 
 
 def stop_sequences(given: object) -> tuple[str, ...]:

@@ -6,8 +6,8 @@ from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator
 from types import TracebackType
 from typing import Self
 
-from llm.conversation import Answer
-from llm.events import Decision, FinalResponse, StreamEvent
+from llm.answer import Answer
+from llm.events import Decision, FinalResponse, Pending, Rejection, StreamEvent
 from llm_async import LLMError
 
 
@@ -24,8 +24,8 @@ class EventStream:
     connection.
     """
 
-    def __init__(self, events: Generator[StreamEvent, Decision | None, None], answer: Answer) -> None:
-        self._events, self._answer = events, answer
+    def __init__(self, events: Generator[StreamEvent, Decision | None, None], answer: Answer, pending: Pending) -> None:
+        self._events, self._answer, self._pending = events, answer, pending
 
     @property
     def final(self) -> FinalResponse:
@@ -46,6 +46,14 @@ class EventStream:
         """Answer the last event and return the next one."""
         return self._events.send(decision)
 
+    def approve(self) -> None:
+        """Let the tool run whose review was just asked for; the next step delivers it."""
+        self._pending.put("approve")
+
+    def reject(self, reason: str = "not approved") -> None:
+        """Keep the tool from running whose review was just asked for; the model is told the reason."""
+        self._pending.put(Rejection(reason))
+
     def close(self) -> None:
         """Stop here: the connection is closed, and the server can stop too."""
         self._events.close()
@@ -62,8 +70,8 @@ class EventStream:
 class AsyncEventStream:
     """The same for asyncio: `async for event in stream`, once; then `.final` is the whole answer."""
 
-    def __init__(self, events: AsyncGenerator[StreamEvent, Decision | None], answer: Answer) -> None:
-        self._events, self._answer = events, answer
+    def __init__(self, events: AsyncGenerator[StreamEvent, Decision | None], answer: Answer, pending: Pending) -> None:
+        self._events, self._answer, self._pending = events, answer, pending
 
     @property
     def final(self) -> FinalResponse:
@@ -83,6 +91,14 @@ class AsyncEventStream:
     async def asend(self, decision: Decision | None) -> StreamEvent:
         """Answer the last event and return the next one."""
         return await self._events.asend(decision)
+
+    def approve(self) -> None:
+        """Let the tool run whose review was just asked for; the next step delivers it."""
+        self._pending.put("approve")
+
+    def reject(self, reason: str = "not approved") -> None:
+        """Keep the tool from running whose review was just asked for; the model is told the reason."""
+        self._pending.put(Rejection(reason))
 
     async def aclose(self) -> None:
         """Stop here: the connection is closed, and the server can stop too."""

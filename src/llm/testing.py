@@ -12,11 +12,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
 
 from llm.facade import LLM
+from llm.tools.introspect import tool_name
 from llm_async import LLMError, OpenAIProvider
 from llm_async.transport.scripted import ScriptedReply, ScriptedTransport
 
@@ -62,6 +64,38 @@ def says(
         then: an error in place of the end.
     """
     deltas = [{"reasoning_content": text} for text in reasoning] + [{"content": text} for text in pieces]
+    return _reply(deltas, finish_reason, usage, then)
+
+
+def call(tool: str | Callable[..., Any], /, **arguments: Any) -> dict[str, Any]:
+    """Return a tool call for `calls`: the tool, by name or as a function, and its arguments."""
+    name = tool if isinstance(tool, str) else tool_name(tool)
+    return {"type": "function", "function": {"name": name, "arguments": msgspec.json.encode(arguments).decode()}}
+
+
+def calls(*wanted: dict[str, Any], text: str = "", usage: dict[str, Any] | None = None) -> ScriptedReply:
+    """Return the reply of a model that calls tools, each described by `call`; the ids are `call_1`, `call_2` and so on.
+
+    Args:
+        text: what it says before.
+        usage: the server's count, in OpenAI Chat's words.
+    """
+    deltas: list[dict[str, Any]] = [{"content": text}] if text else []
+    deltas += [
+        {"tool_calls": [{"index": index, "id": f"call_{index + 1}"} | each]} for index, each in enumerate(wanted)
+    ]
+    return _reply(deltas, "tool_calls", usage, None)
+
+
+def fails(status: int, message: str = "it failed", *, headers: dict[str, str] | None = None) -> ScriptedReply:
+    """Return the reply of a server that fails with an HTTP status."""
+    body = msgspec.json.encode({"error": {"message": message}})
+    return ScriptedReply(status=status, headers=headers or {}, pieces=[body])
+
+
+def _reply(
+    deltas: list[dict[str, Any]], finish_reason: str | None, usage: dict[str, Any] | None, then: LLMError | None
+) -> ScriptedReply:
     chunks: list[dict[str, Any]] = [{"choices": [{"index": 0, "delta": delta}]} for delta in deltas]
     if finish_reason is not None and then is None:
         chunks.append({"choices": [{"index": 0, "delta": {}, "finish_reason": finish_reason}]})
@@ -73,9 +107,3 @@ def says(
     elif finish_reason is not None:
         sent.append(b"data: [DONE]\n\n")
     return ScriptedReply(headers={"content-type": "text/event-stream"}, pieces=sent)
-
-
-def fails(status: int, message: str = "it failed", *, headers: dict[str, str] | None = None) -> ScriptedReply:
-    """Return the reply of a server that fails with an HTTP status."""
-    body = msgspec.json.encode({"error": {"message": message}})
-    return ScriptedReply(status=status, headers=headers or {}, pieces=[body])

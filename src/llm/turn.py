@@ -11,9 +11,10 @@ from llm_async.models.response import Response
 class Turn:
     """Splits a reply into answer and reasoning while it comes, and keeps the whole of it."""
 
-    def __init__(self, token: CustomThinkingToken | None, *, hide_thinking: bool) -> None:
+    def __init__(self, token: CustomThinkingToken | None, *, hide_thinking: bool, hide_answer: bool = False) -> None:
+        """`hide_answer` is for structured output, which is shown as a whole or not at all."""
         self._parser = ThinkingParser(token)
-        self._hide_thinking = hide_thinking
+        self._hide_thinking, self._hide_answer = hide_thinking, hide_answer
         self._answer: list[str] = []
         self._reasoning: list[str] = []
         self.pieces = 0
@@ -42,13 +43,19 @@ class Turn:
                 self._show_reasoning(event.text, shown)  # type: ignore[union-attr] # as above
             elif kind is Closed:
                 self.response = event.response  # type: ignore[union-attr] # as above
-        return shown
+        return [event for event in shown if event["type"] != "answer"] if self._hide_answer else shown
 
     def flush(self) -> list[StreamEvent]:
         """Return what was held back in case a thinking tag would come."""
         shown: list[StreamEvent] = []
         self._show_split(self._parser.flush(), shown)
-        return shown
+        return [event for event in shown if event["type"] != "answer"] if self._hide_answer else shown
+
+    def whole(self) -> Response:
+        """Return the reply, which has come to its end."""
+        if self.response is None:
+            raise AssertionError("a model stream that raises nothing ends with Closed")
+        return self.response
 
     @property
     def answer(self) -> str:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator
 from typing import Any, assert_type
 
-from llm import LLM
-from llm.events import FinalResponse, StreamEvent, VerboseInfo
+from llm import LLM, ToolInterceptor, tool_interceptor
+from llm.events import FinalResponse, StreamEvent, ToolCall, ToolResult, VerboseInfo
 from llm.stream import AsyncEventStream, EventStream
+from llm.testing import ScriptedLLM, call, calls, fails, says, scripted_llm
 from llm_async import (
     ConfigurationError,
     LLMError,
@@ -21,6 +23,7 @@ from llm_async import (
     Stream,
     StreamChunk,
     Timeouts,
+    Tool,
     Usage,
 )
 
@@ -46,6 +49,63 @@ def blocking() -> None:
 
     with LLM("test") as same:
         assert_type(same, LLM)
+
+
+class Person:
+    name: str
+
+
+def weather(city: str) -> str:
+    return city
+
+
+async def searching(query: str) -> AsyncGenerator[str, None]:
+    yield query
+
+
+async def decide(call: dict[str, Any]) -> bool:
+    return bool(call["name"] == "weather")
+
+
+async def predicate(name: str, arguments: dict[str, Any]) -> bool:
+    return bool(arguments)
+
+
+def with_tools() -> None:
+    llm = LLM("test", tool_exec=True, max_tool_rounds=3, max_parallel_tools=2)
+    assert_type(tool_interceptor("weather", weather), ToolInterceptor)
+
+    whole = llm.response(
+        "Hello",
+        tools=[weather, searching, {"type": "web_search"}, Tool("search")],
+        tool_interceptor=predicate,
+        tool_exec=None,
+        on_review=decide,
+        max_tool_rounds=2,
+        max_parallel_tools=None,
+    )
+    assert_type(whole.get("tool_results", []), list[ToolResult])
+    assert_type(whole.get("tool_calls", []), list[ToolCall])
+
+    with llm.stream_response("Hello", tools=[weather], tool_interceptor=lambda name, arguments: True) as stream:
+        assert_type(stream.send("approve"), StreamEvent)
+        assert_type(stream.approve(), None)
+        assert_type(stream.reject("no"), None)
+
+    llm.response("Hello", output_format=Person, output_retries=2)
+    llm.response("Hello", output_format=list[int])
+    llm.response("Hello", output_format={"type": "object"})
+
+    scripted = scripted_llm(calls(call(weather, city="Paris"), call("search")), says("Hello"), fails(500))
+    assert_type(scripted, ScriptedLLM)
+    assert_type(scripted.requests, list[dict[str, Any]])
+
+
+async def with_async_tools(llm: LLM) -> None:
+    stream = llm.async_stream_response("Hello", tools=[searching], on_review=lambda call: "approve")
+    assert_type(await stream.asend(True), StreamEvent)
+    assert_type(stream.approve(), None)
+    assert_type(stream.reject(), None)
 
 
 async def asynchronous() -> None:

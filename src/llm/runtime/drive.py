@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Generator
 from typing import TypeVar, cast
 
-from llm.events import Decision, Events, StreamEvent
+from llm.events import Decision, Events, Pending, StreamEvent
 
 T = TypeVar("T")
 
@@ -25,13 +25,15 @@ def finish(work: Awaitable[T]) -> T:
     raise RuntimeError("the core may await only what its runtime offers; something else suspended")
 
 
-def drive(events: Events) -> Generator[StreamEvent, Decision | None, None]:
-    """Turn the core's lists of events into a plain generator; what is sent in reaches the core."""
+def drive(events: Events, pending: Pending) -> Generator[StreamEvent, Decision | None, None]:
+    """Turn the core's lists of events into a plain generator; decisions reach the core."""
     decision: Decision | None = None
     try:
         while True:
-            for event in finish(events.asend(decision)):
+            batch = finish(events.asend(decision))
+            for event in batch:
                 decision = yield event
+            decision = pending.take(decision, batch)
     except StopAsyncIteration:
         return
     finally:

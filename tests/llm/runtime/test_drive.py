@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from llm.events import Events, StreamEvent
+from llm.events import Events, Pending, StreamEvent
 from llm.runtime.asynchronous import AsyncioRuntime, unpack
 from llm.runtime.blocking import BlockingRuntime
 from llm.runtime.drive import drive, finish
@@ -62,7 +62,7 @@ def test_an_error_of_the_work_is_raised_as_it_is() -> None:
 
 def test_driven_events_come_one_by_one_and_decisions_reach_the_core() -> None:
     log: list[Any] = []
-    stream = drive(echoing(log))
+    stream = drive(echoing(log), Pending())
 
     assert [next(stream)["content"], next(stream)["content"], stream.send("yes")["content"]] == [1, 2, "yes"]
     assert list(stream) == []
@@ -72,7 +72,7 @@ def test_driven_events_come_one_by_one_and_decisions_reach_the_core() -> None:
 @pytest.mark.parametrize("end", ["close", "forget", "throw"])
 def test_a_driven_stream_that_is_left_closes_the_core(end: str) -> None:
     log: list[Any] = []
-    stream = drive(echoing(log))
+    stream = drive(echoing(log), Pending())
     next(stream)
 
     if end == "close":
@@ -88,7 +88,7 @@ def test_a_driven_stream_that_is_left_closes_the_core(end: str) -> None:
 
 async def test_unpacked_events_come_one_by_one_and_decisions_reach_the_core() -> None:
     log: list[Any] = []
-    stream = unpack(echoing(log))
+    stream = unpack(echoing(log), Pending())
 
     first, second = await anext(stream), await anext(stream)
     third = await stream.asend("yes")
@@ -100,7 +100,7 @@ async def test_unpacked_events_come_one_by_one_and_decisions_reach_the_core() ->
 
 async def test_an_unpacked_stream_that_is_closed_closes_the_core() -> None:
     log: list[Any] = []
-    stream = unpack(echoing(log))
+    stream = unpack(echoing(log), Pending())
     await anext(stream)
 
     await stream.aclose()
