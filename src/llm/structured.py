@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from llm.schema import convert, json_schema, to_data
 from llm_async import ConfigurationError, ResponseSchema, StructuredOutputError
+from llm_async.schema_check import problems, restored
 
 _FENCED = re.compile(r"\A\s*```(?:json)?\s*\n(.*?)\n?\s*```\s*\Z", re.DOTALL)
 
@@ -38,7 +39,7 @@ class OutputFormat(Struct, frozen=True):
                 f"the answer is not JSON: {error}", text=text, problems=(f"it is not JSON: {error}",)
             ) from error
         try:
-            return self._converted(without_nulls(data, self.wire.schema, self.wire.schema))
+            return self._converted(restored(self.wire.schema, data))
         except Exception as error:  # a type's own code may raise anything
             raise StructuredOutputError(
                 f"the answer does not fit: {error}", text=text, problems=(str(error),)
@@ -50,6 +51,8 @@ class OutputFormat(Struct, frozen=True):
                 raise ValueError("it has no field 'value' at the root")
             data = data["value"]
         if self.kind is None:
+            if found := problems(self.wire.schema, data):
+                raise ValueError("; ".join(found))
             return data, None
         value = convert(data, self.kind)
         return to_data(value), None if _is_plain_data(value) else value
@@ -97,71 +100,12 @@ def _given_schema(given: Mapping[str, Any]) -> ResponseSchema:
     return ResponseSchema(given, strict=None)
 
 
-def without_nulls(value: Any, schema: Any, root: Mapping[str, Any]) -> Any:
-    """Return data without the nulls that stand for left-out optional fields.
-
-    In OpenAI's strict mode every field must be there, so that one without a value comes as null.
-    """
-    schema = _alternative(value, _resolved(schema, root), root)
-    if isinstance(value, list):
-        first, rest = schema.get("prefixItems", ()), schema.get("items")
-        return [
-            without_nulls(each, first[index] if index < len(first) else rest, root) for index, each in enumerate(value)
-        ]
-    if not isinstance(value, dict):
-        return value
-    properties, rest = schema.get("properties", {}), schema.get("additionalProperties")
-    required = schema.get("required", ())
-    return {
-        name: without_nulls(each, properties.get(name, rest), root)
-        for name, each in value.items()
-        if each is not None or name in required or name not in properties or _takes_null(properties[name], root)
-    }
-
-
-def _alternative(value: Any, schema: Mapping[str, Any], root: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return which alternative of a schema describes an object or array: the only one, or the one with its fields."""
-    alternatives = _alternatives(schema, root)
-    key = "object" if isinstance(value, dict) else "array"
-    possible = [each for each in alternatives if each.get("type") == key]
-    if len(possible) > 1 and isinstance(value, dict):
-        # In strict mode every field is there.
-        possible = [each for each in possible if each.get("properties", {}).keys() == value.keys()]
-    return possible[0] if len(possible) == 1 else schema
-
-
-def _alternatives(schema: Mapping[str, Any], root: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    inner = [_resolved(each, root) for each in (*schema.get("anyOf", ()), *schema.get("oneOf", ()))]
-    return [further for each in inner for further in (_alternatives(each, root) or [each])]
-
-
 def _is_plain_data(value: Any) -> bool:
     if type(value) is dict:
         return all(type(name) is str and _is_plain_data(each) for name, each in value.items())
     if type(value) is list:
         return all(map(_is_plain_data, value))
     return value is None or type(value) in (str, int, float, bool)
-
-
-def _takes_null(schema: Any, root: Mapping[str, Any]) -> bool:
-    schema = _resolved(schema, root)
-    kind = schema.get("type")
-    kinds = kind if isinstance(kind, list) else [kind]
-    alternatives = [*schema.get("anyOf", ()), *schema.get("oneOf", ())]
-    is_open = not schema.keys() & {"type", "anyOf", "oneOf", "enum", "const", "properties"}
-    return (
-        is_open or "null" in kinds or None in schema.get("enum", ()) or any(_takes_null(a, root) for a in alternatives)
-    )
-
-
-def _resolved(schema: Any, root: Mapping[str, Any]) -> Mapping[str, Any]:
-    if not isinstance(schema, Mapping):
-        return {}
-    reference = schema.get("$ref")
-    if isinstance(reference, str) and reference.startswith("#/$defs/"):
-        found = root.get("$defs", {}).get(reference.removeprefix("#/$defs/"), {})
-        return found if isinstance(found, Mapping) else {}
-    return schema
 
 
 def _unfenced(text: str) -> str:

@@ -64,12 +64,14 @@ class Client:
     def __init__(self, endpoint: Endpoint, transport: Transport, retry: RetryPolicy) -> None:
         self.endpoint, self.transport, self.retry = endpoint, transport, retry
 
-    def stream(self, request: ModelRequest, limits: Limits, *, stream: bool = True) -> Batches:
+    def stream(self, request: ModelRequest, limits: Limits, *, stream: bool = True, is_checked: bool = True) -> Batches:
         """Yield what the model says, a batch a network read; `Closed` is the last of it.
 
         Args:
             stream: whether the server is asked to stream. A server that answers in the other way than it was asked
                 is understood all the same.
+            is_checked: whether the reply is held against `request.response_schema`; False for callers that take
+                something out of it first, such as reasoning in tags.
 
         Raises:
             ConfigurationError: the request can never work; raised by the call itself, not by the first step.
@@ -86,7 +88,8 @@ class Client:
                 return self._read_stream(reply, limits, call.warnings)
             return self._read_whole(reply, call.warnings)
 
-        return self._answer(self._attempts(call, request.headers, limits, read), request.response_schema)
+        wanted = request.response_schema if is_checked else None
+        return self._answer(self._attempts(call, request.headers, limits, read), wanted)
 
     async def complete(self, request: ModelRequest, limits: Limits) -> Response:
         """Return the model's whole reply. Raises what `stream` raises."""

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 import plays
 from llm import ConfigurationError, OutputTruncatedError, SchemaConversionError, StructuredOutputError
 from llm.schema import convert, json_schema, to_data
-from llm.structured import output_format, without_nulls
+from llm.structured import output_format
 from llm.testing import ScriptedLLM, call, calls, says, scripted_llm
 from llm.tools.introspect import function_tool
 from llm_async import ResponseSchema
@@ -642,21 +642,6 @@ def test_nulls_of_a_strict_server_stand_for_what_was_left_out() -> None:
     assert type(outer.either) is Inner
     assert data["free"] is None
     assert data["keep"] is None
-
-
-def test_nulls_stay_where_a_schema_has_them_or_says_nothing() -> None:
-    schema = {
-        "type": "object",
-        "properties": {
-            "a": {"type": ["string", "null"]}, "b": {"enum": ["x", None]}, "c": {"oneOf": [{"type": "null"}]},
-            "d": {}, "e": {"type": "string"}, "f": {"type": "string"}, "g": {"$ref": "#/$defs/no"}, "h": True,
-        },
-        "required": ["f"],
-    }  # fmt: skip
-    value = dict.fromkeys("abcdefghi")
-
-    assert without_nulls(value, schema, schema).keys() == set("abcdfghi")
-    assert without_nulls([None], {"type": "array"}, {}) == [None]
 
 
 # -------------------------------------------------------------------------------------------------------- Pydantic

@@ -31,10 +31,13 @@ def model_stream(connect: Callable[[], Awaitable[Client]], start_limits: Callabl
         start_limits: starts the clock; called once that is done, since fetching and starting an embedded model is
             not the model's time.
     """
+    limits: Limits | None = None
 
     async def stream(request: ModelRequest) -> ModelEvents:
+        nonlocal limits
         client = await connect()
-        async with aclosing(client.stream(request, start_limits())) as batches:
+        limits = limits or start_limits()  # one clock for all rounds of a call
+        async with aclosing(client.stream(request, limits, is_checked=False)) as batches:
             async for events, _ in batches:
                 yield events
 
