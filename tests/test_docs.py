@@ -41,7 +41,7 @@ class Example:
         """Run it as a script; return what it printed."""
         printed = io.StringIO()
         # The line numbers of a traceback are those of the page.
-        program = compile("\n" * self.line + code, str(self.page), "exec")
+        program = compile("\n" * self.line + code, str(self.page), "exec", dont_inherit=True)
         with contextlib.redirect_stdout(printed):
             exec(program, {"__name__": "__main__"})
         return printed.getvalue()
