@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import ssl
 from functools import lru_cache
+from typing import Any
 
 from llm_async.errors import ConfigurationError
 
@@ -23,7 +24,7 @@ Path = str | os.PathLike[str]
 
 
 def make_context(
-    verify: bool | Path | ssl.SSLContext = True, cert: Path | tuple[Path, Path] | tuple[Path, Path, str] | None = None
+    verify: bool | Path | ssl.SSLContext = True, cert: Path | tuple[Any, ...] | None = None
 ) -> ssl.SSLContext:
     """Return a context of one's own.
 
