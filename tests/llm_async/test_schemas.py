@@ -253,6 +253,7 @@ def test_all_of_is_merged() -> None:
     [
         ([{"type": "string"}, {"type": "integer"}], 0),
         ([{"type": "number"}, {"type": "integer"}], 1),
+        ([{"type": "string"}, {"type": ["string", "null"]}], 1),
         ([{"$ref": "#/$defs/A"}, {"$ref": "#/$defs/B"}], 0),
         ([{"$ref": "#/$defs/A"}, {"$ref": "#/$defs/A"}], 1),
     ],

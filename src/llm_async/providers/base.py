@@ -24,12 +24,15 @@ from llm_async.models.tool_call import ToolCall, ToolResult
 from llm_async.providers.configuration import (
     SECRET,
     check_base_url,
+    check_client_kwargs,
     check_headers,
+    check_http2,
     find_key,
     instance,
     lower,
     with_path,
 )
+from llm_async.providers.network import make_network
 from llm_async.retry import RetryPolicy
 from llm_async.stream import Stream
 from llm_async.timeouts import Limits, Timeouts, check_limit
@@ -72,6 +75,8 @@ class BaseProvider:
         default_headers: Mapping[str, str] | None = None,
         proxy: str | None = None,
         ssl_context: SSLContext | None = None,
+        http2: bool = False,
+        client_kwargs: Mapping[str, Any] | None = None,
         transport: Transport | None = None,
     ) -> None:
         """Check the configuration; nothing is opened.
@@ -85,6 +90,9 @@ class BaseProvider:
             default_headers: sent with every request.
             proxy: address of an HTTP proxy; None follows the environment.
             ssl_context: how TLS connections are checked; None trusts what the system trusts.
+            http2: whether HTTP/2 is spoken with servers that offer it; needs the extra `http2`.
+            client_kwargs: `verify` (False trusts every certificate, a path the authorities found there), `cert` (the
+                path of a client's certificate, or a tuple of that and its key's), `proxy` (as the argument).
             transport: what sends the requests; None is the network.
 
         Raises:
@@ -97,6 +105,9 @@ class BaseProvider:
         self.base_url = self._find_base_url(base_url)
         self._api_key = find_key(self.name, api_key, self.key_variables)
         self.default_headers = check_headers("default_headers", default_headers)
+        self.http2 = check_http2(http2)
+        self._client_kwargs = check_client_kwargs(client_kwargs, proxy=proxy, ssl_context=ssl_context)
+        proxy = self._client_kwargs.pop("proxy", proxy)
         if proxy is not None and not isinstance(proxy, str):
             raise ConfigurationError(f"proxy must be an address; it is a {type(proxy).__name__}")
         if ssl_context is not None and not callable(getattr(ssl_context, "wrap_socket", None)):
@@ -356,16 +367,13 @@ class BaseProvider:
         if self._given_transport is not None:
             return self._given_transport
         if blocking not in self._networks:
-            # Imported here because the HTTP libraries take longer to import than all the rest.
-            made: Transport
-            if blocking:
-                from llm_async.transport.blocking import BlockingTransport
-
-                made = BlockingTransport(proxy=self._proxy, ssl_context=self._ssl_context)
-            else:
-                from llm_async.transport.asynchronous import AsyncTransport
-
-                made = AsyncTransport(proxy=self._proxy, ssl_context=self._ssl_context)
+            made = make_network(
+                blocking=blocking,
+                http2=self.http2,
+                proxy=self._proxy,
+                ssl_context=self._ssl_context,
+                client_kwargs=self._client_kwargs,
+            )
             self._networks.setdefault(blocking, made)  # another thread may have been faster
         return self._networks[blocking]
 

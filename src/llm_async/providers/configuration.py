@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
+from importlib.util import find_spec
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -103,3 +104,32 @@ def with_path(base_url: str, default: str) -> str:
         return base_url
     address, mark, query = base_url.partition("?")
     return address.rstrip("/") + urlsplit(default).path + mark + query
+
+
+_CLIENT_KEYWORDS = ("cert", "proxy", "verify")
+
+
+def check_http2(http2: object) -> bool:
+    """Return `http2`, or refuse it where what it needs is not installed."""
+    if not isinstance(http2, bool):
+        raise ConfigurationError(f"http2 must be True or False; it is a {type(http2).__name__}")
+    if http2 and (missing := [name for name in ("httpx2", "h2") if find_spec(name) is None]):
+        raise ConfigurationError(f"http2=True needs {missing[0]}: pip install 'dragoman[http2]'")
+    return http2
+
+
+def check_client_kwargs(client_kwargs: object, *, proxy: object, ssl_context: object) -> dict[str, Any]:
+    """Return the further arguments for what sends requests, or refuse them."""
+    if client_kwargs is None:
+        return {}
+    if not isinstance(client_kwargs, Mapping):
+        raise ConfigurationError(f"client_kwargs must be a dict; it is a {type(client_kwargs).__name__}")
+    for name in client_kwargs:
+        if name not in _CLIENT_KEYWORDS:
+            known = ", ".join(_CLIENT_KEYWORDS)
+            raise ConfigurationError(f"client_kwargs: {name!r} is unknown; there are {known}")
+    if "proxy" in client_kwargs and proxy is not None:
+        raise ConfigurationError("client_kwargs: the proxy is given twice, there and as proxy")
+    if ssl_context is not None and client_kwargs.keys() & {"verify", "cert"}:
+        raise ConfigurationError("client_kwargs: 'verify' and 'cert' make an ssl_context, and one is given")
+    return dict(client_kwargs)

@@ -233,7 +233,7 @@ class Compiler:
                 return False
             forms.append(branch)
         kinds = [form.get("type") for form in forms]
-        if None not in kinds and all_differ([{"number" if kind == "integer" else str(kind)} for kind in kinds]):
+        if None not in kinds and all_differ([_disjoint(kind) for kind in kinds]):
             return True
         tables = [form.get("properties") for form in forms]
         if not all(isinstance(table, Mapping) for table in tables):
@@ -457,3 +457,8 @@ class Compiler:
         ):
             if number > most:
                 raise Unsayable("#", f"{number} {what} ({most} at most are taken)")
+
+
+def _disjoint(kinds: Any) -> set[str]:
+    """Return types such that no value is of two of them: an integer is a number."""
+    return {"number" if kind == "integer" else str(kind) for kind in ([kinds] if isinstance(kinds, str) else kinds)}

@@ -20,15 +20,22 @@ from contextlib import AbstractAsyncContextManager
 from types import TracebackType
 from typing import Any
 
-import httpx2
-
 from llm_async.errors import LLMError, LLMTimeoutError, TransportError
 from llm_async.timeouts import Limits
 from llm_async.transport import MAX_BODY, HttpReply, HttpRequest, failures, head
 from llm_async.transport.address import Address, check_headers, parse_url
 from llm_async.transport.encoding import decoder_for
 from llm_async.transport.httpx_lines import AsyncLine, Line, Shelf
-from llm_async.transport.httpx_parts import Phase, Timeouts, has_leftover, os_error, translated, was_closed, words
+from llm_async.transport.httpx_parts import (
+    Phase,
+    Timeouts,
+    has_leftover,
+    httpx2,
+    os_error,
+    translated,
+    was_closed,
+    words,
+)
 from llm_async.transport.pool import KEPT_FOR, Pool
 from llm_async.transport.proxies import Proxy, proxy_for
 from llm_async.transport.tls import http2_context
@@ -182,7 +189,7 @@ class Http2BlockingTransport(_Http2Transport):
 class _Reply:
     """An answer whose body is still to come."""
 
-    def __init__(self, response: httpx2.Response, address: Address) -> None:
+    def __init__(self, response: Any, address: Address) -> None:
         self.status: int = response.status_code
         self.headers: Mapping[str, str] = head.joined(response.headers.multi_items())
         self._decoder = decoder_for(self.headers.get("content-encoding", ""))
@@ -243,7 +250,7 @@ class _Reply:
 class _AsyncReply(_Reply):
     def __init__(
         self,
-        response: httpx2.Response,
+        response: Any,
         address: Address,
         limits: Limits,
         line: AsyncLine,
@@ -252,7 +259,6 @@ class _AsyncReply(_Reply):
     ) -> None:
         super().__init__(response, address)
         self._limits, self._line, self._shelf, self._origin = limits, line, shelf, origin
-        assert isinstance(response.stream, httpx2.AsyncByteStream)
         self._stream = response.stream
         self._pieces: AsyncIterator[bytes] = aiter(response.stream)
 
@@ -296,7 +302,7 @@ class _AsyncReply(_Reply):
 class _BlockingReply(_Reply):
     def __init__(
         self,
-        response: httpx2.Response,
+        response: Any,
         address: Address,
         timeouts: Timeouts,
         line: Line,
@@ -306,7 +312,6 @@ class _BlockingReply(_Reply):
         super().__init__(response, address)
         self._timeouts, self._line, self._pool, self._origin = timeouts, line, pool, origin
         pool.lent.add(line)
-        assert isinstance(response.stream, httpx2.SyncByteStream)
         self._stream = response.stream
         self._pieces: Iterator[bytes] = iter(response.stream)
 
@@ -380,9 +385,7 @@ async def _keep_shelf(
         await shelf.aclose()
 
 
-def _message(
-    request: HttpRequest, address: Address, headers: Mapping[str, str], extensions: dict[str, Any]
-) -> httpx2.Request:
+def _message(request: HttpRequest, address: Address, headers: Mapping[str, str], extensions: dict[str, Any]) -> Any:
     given = [(name, value) for name, value in headers.items() if name.lower() != "host"]
     return httpx2.Request(
         request.method,

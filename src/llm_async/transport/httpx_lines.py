@@ -6,18 +6,16 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Hashable
+from typing import Any
 
-import h2.exceptions
-import httpx2
-
-from llm_async.transport.httpx_parts import Phase
+from llm_async.transport.httpx_parts import Phase, ProtocolError, httpx2
 from llm_async.transport.pool import KEPT_FOR, KEPT_PER_ORIGIN
 
 
 class Line:
     """One blocking connection, and httpx2's machinery around it."""
 
-    def __init__(self, network: httpx2.HTTPTransport) -> None:
+    def __init__(self, network: Any) -> None:
         self.network, self.idle_since = network, 0.0
 
     def is_quiet(self) -> bool:
@@ -26,19 +24,19 @@ class Line:
 
     def close(self) -> None:
         """Close the connection."""
-        with contextlib.suppress(httpx2.TransportError, OSError, h2.exceptions.ProtocolError):
+        with contextlib.suppress(httpx2.TransportError, OSError, ProtocolError):
             self.network.close()
 
 
 class AsyncLine:
     """One connection of an event loop, and httpx2's machinery around it."""
 
-    def __init__(self, network: httpx2.AsyncHTTPTransport) -> None:
+    def __init__(self, network: Any) -> None:
         self.network, self.idle_since = network, 0.0
 
     async def aclose(self) -> None:
         """Close the connection, which waits for nothing from the server."""
-        with contextlib.suppress(httpx2.TransportError, OSError, h2.exceptions.ProtocolError):
+        with contextlib.suppress(httpx2.TransportError, OSError, ProtocolError):
             await self.network.aclose()
 
 

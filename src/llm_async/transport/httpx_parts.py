@@ -6,15 +6,21 @@ import asyncio
 import ssl
 import time
 from collections.abc import Mapping
+from importlib import import_module
 from typing import Any
 
-import httpx2
-
-from llm_async.errors import LLMTimeoutError, TransportError
+from llm_async.errors import ConfigurationError, LLMTimeoutError, TransportError
 from llm_async.timeouts import Limits
 from llm_async.transport import failures
 from llm_async.transport.address import Address
 from llm_async.transport.proxies import Proxy
+
+try:
+    # By name, as all extras are: type checks must not depend on what is installed.
+    httpx2: Any = import_module("httpx2")
+    ProtocolError: Any = import_module("h2.exceptions").ProtocolError
+except ImportError as error:
+    raise ConfigurationError(f"http2=True needs what the extra http2 installs: {error}") from error
 
 
 class Phase:
@@ -89,7 +95,7 @@ def _begins_request(name: str, info: Mapping[str, Any]) -> bool:
     return name.endswith(".send_request_headers.started") and info["request"].method != b"CONNECT"
 
 
-def has_leftover(stream: httpx2.AsyncByteStream | httpx2.SyncByteStream) -> bool:
+def has_leftover(stream: object) -> bool:
     """Return whether something came behind an HTTP/1.1 answer, which httpx2 would take for the next one's.
 
     It shows nowhere but in private parts; a version that has others is believed.
@@ -108,19 +114,18 @@ def was_closed(error: Exception) -> bool:
 
 def translated(address: Address, proxy: Proxy | None, error: Exception) -> TransportError:
     """Return our error for what httpx2 raised before an answer came."""
-    match error:
-        case httpx2.ProxyError() if proxy is not None and str(error)[:3].isdecimal():
-            return failures.not_tunnelled(address, proxy, int(str(error)[:3]))
-        case httpx2.ConnectError():
-            return failures.not_reached(address, proxy, os_error(error) or OSError(words(error)))
-        case httpx2.NetworkError() | OSError():
-            return failures.not_answered(address, os_error(error))
-        case httpx2.RemoteProtocolError() if was_closed(error):
+    if isinstance(error, httpx2.ProxyError) and proxy is not None and str(error)[:3].isdecimal():
+        return failures.not_tunnelled(address, proxy, int(str(error)[:3]))
+    if isinstance(error, httpx2.ConnectError):
+        return failures.not_reached(address, proxy, os_error(error) or OSError(words(error)))
+    if isinstance(error, (httpx2.NetworkError, OSError)):
+        return failures.not_answered(address, os_error(error))
+    if isinstance(error, httpx2.RemoteProtocolError):
+        if was_closed(error):
             return failures.not_answered(address)
-        case httpx2.RemoteProtocolError() if _event(error) is not None:
+        if _event(error) is not None:
             return failures.not_answered(address, OSError(words(error)))
-        case _:
-            return failures.not_http(address, words(error))
+    return failures.not_http(address, words(error))
 
 
 def os_error(error: BaseException | None) -> OSError | None:
