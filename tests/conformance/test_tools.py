@@ -8,6 +8,8 @@ import contextvars
 import functools
 import gc
 import multiprocessing
+import os
+import signal
 import threading
 from collections.abc import AsyncGenerator, Callable, Generator, Iterator
 from typing import Any
@@ -1411,3 +1413,34 @@ def test_a_scripted_call_takes_names_and_functions() -> None:
     assert final["answer"] == "First. "
     assert [each["id"] for each in final["tool_calls"]] == ["call_1", "call_2"]
     assert final["usage"]["output_tokens"] == 5
+
+
+@blocking_faces
+@pytest.mark.parametrize("streams", [False, True])
+def test_ctrl_c_in_a_blocking_call_cancels_the_async_tool_that_it_waits_for(play: Play, streams: bool) -> None:
+    begun, ended = threading.Event(), threading.Event()
+
+    async def endless() -> None:
+        try:
+            begun.set()
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+
+    async def endless_yielding() -> Any:
+        yield "begun"
+        await endless()
+
+    tool: Any = endless_yielding if streams else endless
+
+    def interrupt() -> None:
+        assert begun.wait(PATIENCE)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    thread = threading.Thread(target=interrupt)
+    thread.start()
+    with pytest.raises(KeyboardInterrupt):
+        play(scripted_llm(calls(call(tool))), tools=[tool])
+    thread.join()
+
+    assert ended.is_set()

@@ -193,6 +193,8 @@ TYPES: list[tuple[Any, Any, Any]] = [
     (Annotated[int, msgspec.Meta(ge=0)], 3, -3),
     (Pet, {"name": "Rex", "legs": 3}, {"legs": 3}),
     (Heir, {"name": "Rex", "legs": 3}, {"name": None}),
+    (list[Heir], [{"name": "Rex", "legs": 3}], [3]),
+    (list[Heir], [{"name": "Rex", "legs": 3}], [{"tail": 3}]),
     (Slotted, {"a": 1}, {"a": "1"}),
     (Person, {"name": "A", "age": 1, "hobbies": [], "email": None, "status": "active"}, {"age": 1}),
     (Household,
