@@ -8,7 +8,7 @@ import pytest
 
 import plays
 from llm import LLM, LLMTimeoutError, RetryPolicy
-from llm.testing import says, scripted_llm
+from llm.testing import call, calls, says, scripted_llm
 from plays import Play
 from server import Server, chat, reply, sse
 
@@ -62,3 +62,19 @@ def test_a_bare_schema_is_checked_too(play: Play) -> None:
     assert final is not None
     assert final["answer"] == {"age": 30}
     assert "minimum" in llm.requests[1]["messages"][-1]["content"] or "18" in llm.requests[1]["messages"][-1]["content"]
+
+
+def test_changing_what_was_shown_of_a_call_changes_nothing_that_runs() -> None:
+    ran = []
+
+    def delete(paths: list[str]) -> None:
+        ran.append(paths)
+
+    llm = scripted_llm(calls(call(delete, paths=["/tmp/a"])))
+    stream = llm.stream_response("Delete it", tools=[delete], tool_interceptor=lambda name, arguments: True)
+    for event in stream:
+        if event["type"] in ("tool_call", "review_request"):
+            event["content"]["arguments"]["paths"].append("/home")
+            stream.approve()
+
+    assert ran == [["/tmp/a"]]

@@ -22,6 +22,7 @@ from llm.runtime.stepping import Stepper
 from llm.tools.introspect import FunctionTool
 from llm.tools.results import as_text, encodable, in_words
 from llm_async.models import ToolCall, ToolResult
+from llm_async.models.tool_call import parse_arguments
 
 T = TypeVar("T")
 
@@ -52,7 +53,12 @@ class ToolJob:
     @property
     def described(self) -> events.ToolCall:
         """The call as users see it."""
-        return {"id": self.call.id, "name": self.call.name, "arguments": self.call.arguments or {}}
+        # A copy: whoever looks at a call, or approves it, must not change what runs.
+        return {
+            "id": self.call.id,
+            "name": self.call.name,
+            "arguments": parse_arguments(self.call.arguments_text)[0] or {},
+        }
 
     def announcement(self) -> StreamEvent:
         """Return the event that shows the call."""
