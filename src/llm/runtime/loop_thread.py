@@ -53,11 +53,17 @@ def run(work: Awaitable[T], seconds: float | None, context: contextvars.Context 
         tasks.append(task)
         task.add_done_callback(lambda _: done.set())
 
-    loop.call_soon_threadsafe(start)
+    def cancel() -> None:
+        for task in tasks:
+            task.cancel()
+        if not tasks:
+            done.set()  # Ctrl-C came before it could start
+
     try:
+        loop.call_soon_threadsafe(start)
         done.wait()
     except BaseException:
-        loop.call_soon_threadsafe(lambda: [task.cancel() for task in tasks])
+        loop.call_soon_threadsafe(cancel)
         done.wait()
         raise
     if failures:
