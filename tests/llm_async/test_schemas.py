@@ -183,6 +183,15 @@ def test_what_a_strict_server_cannot_be_told_turns_strictness_off(target: Target
     assert compile_schema(schema, "gemini").strict or part.keys() == {"allOf"}
 
 
+def test_a_root_that_openai_refuses_even_without_strictness_becomes_a_property_all_the_same() -> None:
+    compiled = compile_schema({"type": "array", "items": {"$ref": "#/$defs/A"}, "$defs": {"A": {}}}, "openai")
+
+    assert not compiled.strict
+    assert compiled.schema["properties"] == {"value": {"type": "array", "items": {"$ref": "#/$defs/A"}}}
+    assert compiled.schema["$defs"] == {"A": {}}
+    assert len(compiled.relaxed) == 2
+
+
 NODE: Schema = {
     "$defs": {
         "Node": {

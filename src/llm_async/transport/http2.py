@@ -68,9 +68,9 @@ class _Http2Transport:
         """Send the request and wait for the head; the reply is closed by its `aclose`."""
         raise NotImplementedError
 
-    def _options(self, proxy: Proxy | None) -> dict[str, Any]:
+    def _options(self, address: Address, proxy: Proxy | None) -> dict[str, Any]:
         options: dict[str, Any] = {
-            "verify": self._ssl_context or http2_context(),
+            "verify": (self._ssl_context or http2_context()) if address.is_tls else False,
             "http2": True,
             "limits": _LIMITS,
             "trust_env": False,
@@ -107,7 +107,7 @@ class Http2AsyncTransport(_Http2Transport):
         shelf = await self._shelf()
         while True:
             kept = await shelf.take(origin)
-            line = kept or AsyncLine(httpx2.AsyncHTTPTransport(**self._options(proxy)))
+            line = kept or AsyncLine(httpx2.AsyncHTTPTransport(**self._options(address, proxy)))
             shelf.lent.add(line)
             phase = Phase(request.limits)
             message = _message(request, address, headers, {"timeout": {}, "trace": phase.trace})
@@ -161,7 +161,7 @@ class Http2BlockingTransport(_Http2Transport):
         origin = (address.scheme, address.host, address.port, proxy)
         while True:
             kept = self._pool.take(origin)
-            line = kept or Line(httpx2.HTTPTransport(**self._options(proxy)))
+            line = kept or Line(httpx2.HTTPTransport(**self._options(address, proxy)))
             timeouts = Timeouts(request.limits)
             try:
                 message = _message(request, address, headers, {"timeout": timeouts, "trace": timeouts.trace})

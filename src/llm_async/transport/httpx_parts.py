@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ssl
 import time
 from collections.abc import Mapping
@@ -21,6 +22,11 @@ try:
     ProtocolError: Any = import_module("h2.exceptions").ProtocolError
 except ImportError as error:
     raise ConfigurationError(f"http2=True needs what the extra http2 installs: {error}") from error
+
+for _name in ("httpcore2", "anyio._backends._asyncio"):
+    # httpx2 would load them with the first request, and hold up an event loop for it.
+    with contextlib.suppress(ImportError):
+        import_module(_name)
 
 
 class Phase:

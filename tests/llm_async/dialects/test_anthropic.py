@@ -347,6 +347,17 @@ def test_what_a_schema_loses_on_the_way_is_told() -> None:
     assert any("minimum" in warning for warning in call_of(response_schema=ResponseSchema(schema)).warnings)
 
 
+@pytest.mark.parametrize("system", [(), ({"role": "system", "content": "Be brief."},)], ids=["alone", "with another"])
+def test_a_schema_that_the_server_would_refuse_is_told_to_the_model(system: tuple[Json, ...]) -> None:
+    schema = {"type": "object", "additionalProperties": {"type": "integer"}}
+
+    body = json.loads(call_of([*system, HELLO], response_schema=ResponseSchema(schema)).body)
+
+    assert "output_config" not in body
+    assert body["system"][-1]["text"].endswith(json.dumps(schema, separators=(",", ":")))
+    assert [block["text"] for block in body["system"][:-1]] == [message["content"] for message in system]
+
+
 def test_common_parameters_have_the_formats_names_and_others_stay() -> None:
     said, warnings = asked_for(temperature=0.5, top_p=0.9, top_k=3, stop="END", metadata={"user_id": "u"}, max_tokens=9)
 

@@ -1,4 +1,4 @@
-"""What only the transport for asyncio does: cancellation, several event loops, and their ends."""
+"""What only the transports for asyncio do: cancellation, several event loops, and their ends."""
 
 from __future__ import annotations
 
@@ -15,25 +15,38 @@ from contextlib import aclosing
 import pytest
 
 from llm_async.errors import StreamInterruptedError
+from llm_async.transport import Transport
 from llm_async.transport.asynchronous import AsyncTransport
+from llm_async.transport.http2 import Http2AsyncTransport
 from server import Server, raw, reply
 from transports import read, request_to, stream
 
 pytestmark = pytest.mark.anyio
 
 
+Kind = type[AsyncTransport] | type[Http2AsyncTransport]
+
+
+@pytest.fixture(params=[AsyncTransport, Http2AsyncTransport], ids=["HTTP/1.1", "HTTP/2"])
+def kind(request: pytest.FixtureRequest) -> Kind:
+    found: Kind = request.param
+    return found
+
+
 @pytest.fixture
-async def transport() -> AsyncGenerator[AsyncTransport, None]:
-    transport = AsyncTransport()
+async def transport(kind: Kind) -> AsyncGenerator[Transport, None]:
+    transport = kind()
     yield transport
     await transport.aclose()
 
 
+def kept_by(transport: AsyncTransport | Http2AsyncTransport) -> object:
+    return transport._sessions if isinstance(transport, AsyncTransport) else transport._shelves
+
+
 @pytest.mark.parametrize("times", [1, 2])
 @pytest.mark.parametrize("where", ["the head", "the body"])
-async def test_cancelling_closes_the_connection(
-    server: Server, transport: AsyncTransport, where: str, times: int
-) -> None:
+async def test_cancelling_closes_the_connection(server: Server, transport: Transport, where: str, times: int) -> None:
     never = threading.Event()
     server.add(raw(never) if where == "the head" else reply(body=[b"hello", never]))
     arrived = asyncio.Event()
@@ -60,7 +73,7 @@ async def test_cancelling_closes_the_connection(
     assert server.open_connections == 0
 
 
-async def test_many_requests_go_at_once(server: Server, transport: AsyncTransport) -> None:
+async def test_many_requests_go_at_once(server: Server, transport: Transport) -> None:
     together = threading.Barrier(30)
     server.handler = lambda request: raw(
         lambda _: together.wait() and None, b"HTTP/1.1 204 No Content\r\n\r\n", close=False
@@ -71,8 +84,8 @@ async def test_many_requests_go_at_once(server: Server, transport: AsyncTranspor
     assert server.connections == 30
 
 
-def test_one_transport_serves_one_loop_after_the_other_and_leaves_nothing_open(server: Server) -> None:
-    transport = AsyncTransport()
+def test_one_transport_serves_one_loop_after_the_other_and_leaves_nothing_open(server: Server, kind: Kind) -> None:
+    transport = kind()
     server.handler = lambda request: reply(body=b"hello")
 
     async def work() -> bytes:
@@ -84,11 +97,11 @@ def test_one_transport_serves_one_loop_after_the_other_and_leaves_nothing_open(s
         server.wait_closed(number)
 
     assert server.connections == 2
-    assert transport._sessions == {}
+    assert kept_by(transport) == {}
 
 
-def test_one_transport_serves_several_loops_at_once(server: Server) -> None:
-    transport = AsyncTransport()
+def test_one_transport_serves_several_loops_at_once(server: Server, kind: Kind) -> None:
+    transport = kind()
     server.handler = lambda request: reply(body=[request.body])
     answers: list[bytes] = []
 
@@ -107,8 +120,8 @@ def test_one_transport_serves_several_loops_at_once(server: Server) -> None:
 
 
 @pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")  # asyncio's own word for such a loop's connections
-def test_a_loop_closed_by_hand_is_forgotten(server: Server) -> None:
-    transport = AsyncTransport()
+def test_a_loop_closed_by_hand_is_forgotten(server: Server, kind: Kind) -> None:
+    transport = kind()
     server.handler = lambda request: reply(body=b"hello", close=True, headers={"Connection": "close"})
 
     loop = asyncio.new_event_loop()
@@ -116,14 +129,14 @@ def test_a_loop_closed_by_hand_is_forgotten(server: Server) -> None:
     loop.close()
 
     assert asyncio.run(read(transport, server.url)) == b"hello"
-    assert transport._sessions == {}
+    assert kept_by(transport) == {}
     del loop
     gc.collect()
 
 
-async def test_a_forgotten_transport_closes_its_connections(server: Server) -> None:
+async def test_a_forgotten_transport_closes_its_connections(server: Server, kind: Kind) -> None:
     server.reply(body=b"hello")
-    transport = AsyncTransport()
+    transport = kind()
     await read(transport, server.url)
 
     del transport
@@ -134,13 +147,13 @@ async def test_a_forgotten_transport_closes_its_connections(server: Server) -> N
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
-def test_a_forked_child_has_connections_of_its_own(server: Server) -> None:
+def test_a_forked_child_has_connections_of_its_own(server: Server, kind: Kind) -> None:
     server.handler = lambda request: reply(body=b"hello")
     script = f"""
         import asyncio, os
         from transports import read
-        from llm_async.transport.asynchronous import AsyncTransport
-        transport = AsyncTransport()
+        from {kind.__module__} import {kind.__name__}
+        transport = {kind.__name__}()
         async def work():
             asyncio.get_running_loop().slow_callback_duration = 60  # waiting for the child is meant
             assert await read(transport, {server.url!r}) == b"hello"
@@ -160,14 +173,14 @@ def test_a_forked_child_has_connections_of_its_own(server: Server) -> None:
     assert [request.connection for request in server.requests] == [1, 2, 1]
 
 
-def test_nothing_is_printed_in_development_mode(server: Server) -> None:
+def test_nothing_is_printed_in_development_mode(server: Server, kind: Kind) -> None:
     server.reply(body=b"hello")
     server.reply(body=[b"hello", threading.Event()])
     script = f"""
         import asyncio
         from transports import read, request_to
-        from llm_async.transport.asynchronous import AsyncTransport
-        transport = AsyncTransport()
+        from {kind.__module__} import {kind.__name__}
+        transport = {kind.__name__}()
         async def work():
             await read(transport, {server.url!r}, body=b"x" * 3_000_000)
             async with transport.open(request_to({server.url!r})) as reply:
@@ -179,9 +192,7 @@ def test_nothing_is_printed_in_development_mode(server: Server) -> None:
     assert output_of(script) == (0, b"")
 
 
-async def test_a_connection_reset_while_the_caller_pauses_is_an_error(
-    server: Server, transport: AsyncTransport
-) -> None:
+async def test_a_connection_reset_while_the_caller_pauses_is_an_error(server: Server, transport: Transport) -> None:
     gate = threading.Event()
     server.add(reply(body=[b"one ", gate, b"two"], content_length=50, reset=True))
 
@@ -193,9 +204,7 @@ async def test_a_connection_reset_while_the_caller_pauses_is_an_error(
             [chunk async for chunk in chunks]
 
 
-async def test_compressed_pieces_that_came_before_a_cut_are_given_out(
-    server: Server, transport: AsyncTransport
-) -> None:
+async def test_compressed_pieces_that_came_before_a_cut_are_given_out(server: Server, transport: Transport) -> None:
     import zlib
 
     gate = threading.Event()
