@@ -102,6 +102,23 @@ def test_the_readmes_first_example_needs_no_server() -> None:
     assert "server" not in EXAMPLES[0].words
 
 
+NAMED_TEST = re.compile(r"`([\w/]+\.py)::(test_\w+)`")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_test_that_a_page_names_exists(page: Path) -> None:
+    tests = ROOT / "tests"
+    for path, name in NAMED_TEST.findall(page.read_text(encoding="utf-8")):
+        found = tests / path if path.startswith("conformance/") else tests / "llm_async" / path
+        assert re.search(rf"(?m)^ *(async )?def {name}\(", found.read_text(encoding="utf-8")), f"{path}::{name}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_link_between_pages_leads_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\((?!https?://|#)([^)#]+)", page.read_text(encoding="utf-8")):
+        assert (page.parent / target).exists(), target
+
+
 MODULES = sorted(
     module.name
     for package in (llm, llm_async)
