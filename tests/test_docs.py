@@ -20,6 +20,7 @@ import pytest
 
 import llm
 import llm_async
+from llm_async.providers import registry
 from server import Reply, Request, Server, chat, completion, reply, sse
 
 ROOT = Path(__file__).parent.parent
@@ -55,6 +56,12 @@ def examples_in(page: Path) -> Iterator[Example]:
 
 def label(example: Example) -> str:
     return f"{example.page.relative_to(ROOT)}:{example.line}"
+
+
+@pytest.fixture(autouse=True)
+def _no_provider_stays_registered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What an example registers is gone with it."""
+    monkeypatch.setattr(registry, "_factories", dict(registry._factories))
 
 
 EXAMPLES = [example for page in PAGES for example in examples_in(page)]
