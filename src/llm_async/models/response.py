@@ -233,7 +233,10 @@ class _Fold:
             return call
         if (delta.id and call.id) or delta.name != call.name:
             return None  # several servers give every call the index 0
-        begun_anew = (delta.id or delta.arguments) and is_whole_json(call.text())
+        # Only what ends like an object may be whole; to join and parse at every piece would be quadratic.
+        last = next((piece for piece in reversed(call.arguments) if piece.strip()), "")
+        may_be_whole = bool(call.pieces) or last.rstrip().endswith("}")
+        begun_anew = (delta.id or delta.arguments) and may_be_whole and is_whole_json(call.text())
         return None if begun_anew else call
 
     def _feed_rare(self, event: ModelEvent) -> None:

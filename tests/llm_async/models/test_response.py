@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llm_async import Message, StatusError, StreamChunk, ToolCall, Usage
+from llm_async.models import response
 from llm_async.models.event import (
     EndMark,
     Failed,
@@ -258,3 +259,16 @@ def test_a_response_says_what_the_reply_says() -> None:
     )
     assert (response.usage, response.warnings, response.request_id) == (usage, ("w",), "req")
     assert pickle.loads(pickle.dumps(response)) == response
+
+
+def test_a_name_that_comes_with_every_piece_does_not_have_the_whole_parsed_each_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    parsed: list[str] = []
+    monkeypatch.setattr(response, "is_whole_json", lambda text: bool(parsed.append(text)))
+    pieces = ['{"a": "', *["0123456789"] * 500, '"', "}"]
+
+    (call,) = assemble([ToolCallDelta(key=0, name="w", arguments=piece) for piece in pieces]).tool_calls
+
+    assert call.arguments == {"a": "0123456789" * 500}
+    assert parsed == []
