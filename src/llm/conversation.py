@@ -124,7 +124,7 @@ async def _run_jobs(jobs: Sequence[ToolJob], options: CallOptions, runtime: Runt
         if not options.tool_exec or job.call.name in options.tools.left_to_caller:
             continue
         job.on_review = options.on_review
-        if options.interceptor is not None and await _needs_review(job, options, runtime):
+        if await _needs_review(job, options, runtime):
             decision = yield [job.review_request()]
             if options.on_review is not None:
                 decision = await ask(options.on_review, (job.described,), runtime)
@@ -144,4 +144,6 @@ async def _run_jobs(jobs: Sequence[ToolJob], options: CallOptions, runtime: Runt
 
 
 async def _needs_review(job: ToolJob, options: CallOptions, runtime: Runtime) -> Any:
-    return await ask(options.interceptor, (job.call.name, dict(job.described["arguments"])), runtime)  # type: ignore[arg-type] # the caller knows that it is not None
+    if options.interceptor is None:
+        return False
+    return await ask(options.interceptor, (job.call.name, job.described["arguments"]), runtime)
